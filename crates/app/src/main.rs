@@ -1,0 +1,2 @@
+//! The program `streamdex`.
+fn main() {}

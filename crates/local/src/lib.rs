@@ -1,0 +1,7 @@
+//! DynamoDB and OpenSearch on your machine: endpoints that any SDK or client can talk to.
+//!
+//! It cannot see how Streamdex uses it: all it shares with the rest is the wire protocol.
+
+pub mod clock;
+pub mod dynamodb;
+pub mod opensearch;

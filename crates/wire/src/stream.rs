@@ -1,0 +1,237 @@
+//! Finds the records in an answer of `GetRecords`. Pure.
+//!
+//! A [`Record`] is a set of places in the body it came from: nothing of it is copied.
+
+use std::ops::Range;
+
+use crate::json::{Cursor, Malformed};
+
+/// What `GetRecords` answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Its records, in the order of the shard.
+    pub records: Vec<Record>,
+    /// Where the next page begins; `None` at the end of the shard.
+    pub next: Option<String>,
+}
+
+/// What happened to an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It is new.
+    Insert,
+    /// It has changed.
+    Modify,
+    /// It is gone.
+    Remove,
+}
+
+/// A stream record, as places in the body that holds it.
+///
+/// Where a place is empty (`0..0`), the record does not have that part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The whole record.
+    pub whole: Range<usize>,
+    /// `Keys`, in DynamoDB JSON.
+    pub keys: Range<usize>,
+    /// `NewImage`, in DynamoDB JSON.
+    pub new_image: Range<usize>,
+    /// `OldImage`, in DynamoDB JSON.
+    pub old_image: Range<usize>,
+    /// `SequenceNumber`, without its quotes.
+    pub sequence_number: Range<usize>,
+    /// `ApproximateCreationDateTime` in milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// Whether DynamoDB itself removed the item, because its time to live was over.
+    pub by_ttl: bool,
+}
+
+/// Reads an answer of `GetRecords`.
+///
+/// # Errors
+///
+/// When it is not one, or a record lacks what every record has. A record whose images make no sense
+/// is found all the same: only what becomes a document is looked into, later.
+pub fn page(body: &[u8]) -> Result<Page, Malformed> {
+    let mut page = Page::default();
+    let mut cursor = Cursor::new(body);
+    cursor.object(|cursor, key| {
+        match key {
+            b"Records" => cursor.array(|cursor| {
+                page.records.push(record(cursor)?);
+                Ok::<(), Malformed>(())
+            })?,
+            b"NextShardIterator" => {
+                if !cursor.null()? {
+                    page.next = Some(crate::json::unescape(cursor.string()?)?.into_owned());
+                }
+            }
+            _ => {
+                cursor.skip()?;
+            }
+        }
+        Ok::<(), Malformed>(())
+    })?;
+    cursor.end()?;
+    Ok(page)
+}
+
+/// Passes one stream record, as `GetRecords` or a Lambda event delivers it.
+///
+/// # Errors
+///
+/// When it is not one, or lacks its name, keys or sequence number.
+pub fn record(cursor: &mut Cursor<'_>) -> Result<Record, Malformed> {
+    cursor.peek()?;
+    let start = cursor.position();
+    let mut kind = None;
+    let mut record = Record {
+        kind: ChangeKind::Modify,
+        whole: 0..0,
+        keys: 0..0,
+        new_image: 0..0,
+        old_image: 0..0,
+        sequence_number: 0..0,
+        created_ms: 0,
+        by_ttl: false,
+    };
+    cursor.object(|cursor, key| {
+        match key {
+            b"eventName" => {
+                kind = match cursor.string()? {
+                    b"INSERT" => Some(ChangeKind::Insert),
+                    b"MODIFY" => Some(ChangeKind::Modify),
+                    b"REMOVE" => Some(ChangeKind::Remove),
+                    _ => return Err(cursor.malformed()),
+                };
+            }
+            b"dynamodb" => change(cursor, &mut record)?,
+            b"userIdentity" => {
+                if !cursor.null()? {
+                    record.by_ttl = is_ttl(cursor)?;
+                }
+            }
+            _ => {
+                cursor.skip()?;
+            }
+        }
+        Ok::<(), Malformed>(())
+    })?;
+    record.whole = start..cursor.position();
+    record.kind = kind.ok_or_else(|| cursor.malformed())?;
+    if record.keys.is_empty() || record.sequence_number.is_empty() {
+        return Err(cursor.malformed());
+    }
+    Ok(record)
+}
+
+fn change(cursor: &mut Cursor<'_>, record: &mut Record) -> Result<(), Malformed> {
+    cursor.object(|cursor, key| {
+        match key {
+            b"Keys" => record.keys = place(cursor)?,
+            b"NewImage" => record.new_image = place(cursor)?,
+            b"OldImage" => record.old_image = place(cursor)?,
+            b"SequenceNumber" => {
+                let n_bytes = cursor.string()?.len();
+                let end = cursor.position() - 1;
+                record.sequence_number = end - n_bytes..end;
+            }
+            b"ApproximateCreationDateTime" => {
+                record.created_ms = epoch_ms(cursor.number()?).ok_or_else(|| cursor.malformed())?;
+            }
+            _ => {
+                cursor.skip()?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn place(cursor: &mut Cursor<'_>) -> Result<Range<usize>, Malformed> {
+    if cursor.null()? {
+        return Ok(0..0);
+    }
+    let n_bytes = cursor.skip()?.len();
+    Ok(cursor.position() - n_bytes..cursor.position())
+}
+
+/// DynamoDB signs what it deletes because of a time to live like this.
+fn is_ttl(cursor: &mut Cursor<'_>) -> Result<bool, Malformed> {
+    let (mut principal, mut kind): (&[u8], &[u8]) = (b"", b"");
+    cursor.object(|cursor, key| {
+        match key {
+            b"principalId" | b"PrincipalId" => principal = cursor.string()?,
+            b"type" | b"Type" => kind = cursor.string()?,
+            _ => {
+                cursor.skip()?;
+            }
+        }
+        Ok::<(), Malformed>(())
+    })?;
+    Ok(principal == b"dynamodb.amazonaws.com" && kind == b"Service")
+}
+
+/// Seconds since the epoch, as JSON writes them (`1699336310`, `1.69933631E9`), in milliseconds.
+fn epoch_ms(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    if let Ok(seconds) = text.parse::<u64>() {
+        return seconds.checked_mul(1000);
+    }
+    let ms = (text.parse::<f64>().ok()? * 1000.0).round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked: not negative, and far below 2^53"
+    )]
+    (0.0..9e15).contains(&ms).then_some(ms as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#"{"NextShardIterator":"arn|1|\/abc","Records":[{"awsRegion":"us-east-1",
+        "dynamodb":{"ApproximateCreationDateTime":1.764000001E9,"Keys":{"author":{"S":"Dan Brown"}},
+        "NewImage":{"author":{"S":"Dan Brown"},"n":{"N":"1"}},"SequenceNumber":"000000000000000000179",
+        "SizeBytes":2,"StreamViewType":"NEW_AND_OLD_IMAGES"},"eventName":"INSERT","userIdentity":null},
+        {"eventName":"REMOVE","userIdentity":{"PrincipalId":"dynamodb.amazonaws.com","Type":"Service"},
+        "dynamodb":{"Keys":{"author":{"S":"x"}},"OldImage":{"author":{"S":"x"}},"SequenceNumber":"000000000000000000180"}}]}"#;
+
+    #[test]
+    fn records_are_places_in_the_body() {
+        let page = page(BODY.as_bytes()).unwrap();
+        let [insert, remove] = &page.records[..] else { panic!("{page:?}") };
+
+        assert_eq!(page.next.as_deref(), Some("arn|1|/abc"));
+        assert_eq!(insert.kind, ChangeKind::Insert);
+        assert_eq!(insert.created_ms, 1_764_000_001_000);
+        assert_eq!(&BODY[insert.keys.clone()], r#"{"author":{"S":"Dan Brown"}}"#);
+        assert_eq!(
+            &BODY[insert.new_image.clone()],
+            r#"{"author":{"S":"Dan Brown"},"n":{"N":"1"}}"#
+        );
+        assert_eq!(&BODY[insert.sequence_number.clone()], "000000000000000000179");
+        assert!(insert.old_image.is_empty() && !insert.by_ttl);
+        assert_eq!(remove.kind, ChangeKind::Remove);
+        assert!(remove.by_ttl && remove.new_image.is_empty());
+        assert!(BODY[remove.whole.clone()].starts_with(r#"{"eventName":"REMOVE""#));
+        assert!(BODY[remove.whole.clone()].ends_with("}}"));
+    }
+
+    #[test]
+    fn the_last_page_of_a_shard_has_no_next() {
+        for body in [r#"{"Records":[]}"#, r#"{"NextShardIterator":null,"Records":[]}"#] {
+            assert_eq!(page(body.as_bytes()), Ok(Page::default()), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_cut_anywhere_is_malformed() {
+        for end in 0..BODY.len() {
+            assert!(page(&BODY.as_bytes()[..end]).is_err(), "{end}");
+        }
+    }
+}
