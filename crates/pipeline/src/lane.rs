@@ -1,0 +1,63 @@
+//! A source's way into the pipeline: ordered lanes of batches.
+
+use futures::{SinkExt, channel::mpsc};
+
+use crate::{Ack, Delivery, Event};
+
+/// Events that travel together and are acknowledged together.
+#[derive(Debug)]
+pub struct Batch {
+    /// In the order the source read them.
+    pub events: Vec<Event>,
+    /// This batch's share of the promise made to the source.
+    pub ack: Ack,
+}
+
+/// Where a source gets its lanes from. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    lanes: mpsc::UnboundedSender<mpsc::Receiver<Batch>>,
+    room: usize,
+}
+
+/// First in, first out. One per shard or export file.
+#[derive(Debug)]
+pub struct Lane(mpsc::Sender<Batch>);
+
+impl Outlet {
+    /// An outlet, and the queues of the lanes opened through it. `room` is how many batches may
+    /// wait in one.
+    pub fn with_room(room: usize) -> (Outlet, mpsc::UnboundedReceiver<mpsc::Receiver<Batch>>) {
+        let (lanes, queues) = mpsc::unbounded();
+        (Outlet { lanes, room }, queues)
+    }
+
+    /// Opens a lane. What is sent down it arrives in order; lanes do not wait for each other.
+    ///
+    /// # Errors
+    ///
+    /// When the pipeline has stopped.
+    pub fn lane(&self) -> Result<Lane, PipelineClosed> {
+        let (sender, queue) = mpsc::channel(self.room);
+        self.lanes.unbounded_send(queue).map_err(|_| PipelineClosed)?;
+        Ok(Lane(sender))
+    }
+}
+
+impl Lane {
+    /// Hands `events` over, waiting for room. The delivery resolves when they are safe.
+    ///
+    /// # Errors
+    ///
+    /// When the pipeline has stopped.
+    pub async fn send(&mut self, events: Vec<Event>) -> Result<Delivery, PipelineClosed> {
+        let (ack, delivery) = Ack::promise();
+        self.0.send(Batch { events, ack }).await.map_err(|_| PipelineClosed)?;
+        Ok(delivery)
+    }
+}
+
+/// The pipeline stopped while a source was still sending.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the pipeline is closed")]
+pub struct PipelineClosed;
