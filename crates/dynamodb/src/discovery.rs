@@ -32,7 +32,9 @@ pub(crate) enum DiscoveryError {
          enable it again with NEW_AND_OLD_IMAGES or NEW_IMAGE"
     )]
     NoNewImage { table: String, view: String },
-    #[error("not allowed to call {operation}: {message}; grant `dynamodb:{operation}` on the table and its stream")]
+    #[error(
+        "not allowed to call {operation}: {message}; grant `dynamodb:{operation}` on the table and its stream"
+    )]
     NotAllowed { operation: String, message: String },
     #[error(transparent)]
     Call(CallError),

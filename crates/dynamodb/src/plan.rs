@@ -52,7 +52,10 @@ impl Plan<'_> {
             .filter_map(|shard| {
                 if self.first_at_latest {
                     let start = Todo::Read(Start::Latest { version: 0 });
-                    return Some((shard.id.as_str(), if shard.closed { Todo::Skip } else { start }));
+                    return Some((
+                        shard.id.as_str(),
+                        if shard.closed { Todo::Skip } else { start },
+                    ));
                 }
                 let version = self.parent_version(shard)?;
                 let start = Start::After(Progress { after: None, version });

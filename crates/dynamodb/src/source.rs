@@ -81,7 +81,14 @@ impl DynamoDbSource {
         let aws = AwsConfig { region, sts_role_arn, sts_external_id, endpoint };
         let owner = format!("{}-{}", pipeline, std::process::id());
         let pipeline = pipeline.to_owned();
-        DynamoDbSource { config, access: Access::new(aws, environment), store, owner, pipeline, clock }
+        DynamoDbSource {
+            config,
+            access: Access::new(aws, environment),
+            store,
+            owner,
+            pipeline,
+            clock,
+        }
     }
 
     /// Makes sure that the table is there and its stream can be read, so that a mistake is known
@@ -121,14 +128,22 @@ impl DynamoDbSource {
         let at_latest = config.start_position == StartPosition::Latest;
         info!(table = %table.name, stream = %stream_arn, first_start, "reading the stream");
         Ok(Reading {
-            pace: if streams.endpoint().contains("amazonaws.com") { Pace::AWS } else { Pace::LOCAL },
+            pace: if streams.endpoint().contains("amazonaws.com") {
+                Pace::AWS
+            } else {
+                Pace::LOCAL
+            },
             streams,
             stream_arn: stream_arn.into(),
             prefix,
             conversion: Conversion {
                 table: Arc::new(table),
                 view_on_remove: config.view_on_remove,
-                not_before_ms: if at_latest { started_ms.saturating_sub(START_SLACK_MS) } else { 0 },
+                not_before_ms: if at_latest {
+                    started_ms.saturating_sub(START_SLACK_MS)
+                } else {
+                    0
+                },
             },
             first_at_latest: at_latest && first_start,
             shards: Vec::new(),
@@ -230,9 +245,7 @@ impl DynamoDbSource {
         let start = match lease.checkpoint.take_if(|_| self.stream_config().disable_checkpointing) {
             Some(_forgotten) => start,
             None => match &lease.checkpoint {
-                Some(text) => Start::After(
-                    text.parse::<Progress>().map_err(failed)?,
-                ),
+                Some(text) => Start::After(text.parse::<Progress>().map_err(failed)?),
                 None => start,
             },
         };

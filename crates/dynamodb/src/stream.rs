@@ -5,7 +5,9 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use aws::{CallError, JsonService};
 use bytes::Bytes;
 use coordination::{LEASE_TERM, Lease, LeaseError, LeaseStore};
-use futures::{FutureExt, StreamExt, future::BoxFuture, future::FusedFuture, stream::FuturesUnordered};
+use futures::{
+    FutureExt, StreamExt, future::BoxFuture, future::FusedFuture, stream::FuturesUnordered,
+};
 use pipeline::{Clock, Event, Lane, Outcome, Stop, Timestamp};
 use serde_json::json;
 use tracing::{info, warn};
@@ -73,7 +75,8 @@ impl ShardReader {
         let mut todo = VecDeque::from(first);
         let mut versions = Versions::default();
         let mut page: Vec<Event> = Vec::new();
-        let mut asking: BoxFuture<'static, Result<Answer, CallError>> = futures::future::pending().boxed();
+        let mut asking: BoxFuture<'static, Result<Answer, CallError>> =
+            futures::future::pending().boxed();
         let mut settling = FuturesUnordered::new();
         let mut renew = tokio::time::interval(RENEW_EVERY);
         let mut stop_heard = false;
