@@ -48,18 +48,18 @@ pub struct Page {
 /// When the answer as a whole makes no sense. A single image that makes none becomes an event all
 /// the same, and a dead letter when somebody tries to write it.
 pub fn convert(
-    body: Bytes,
+    body: &Bytes,
     conversion: &Conversion,
     versions: &mut Versions,
 ) -> Result<Page, Malformed> {
-    let page = page(&body)?;
+    let page = page(body)?;
     let full = FULL_RECORDS <= page.records.len() || FULL_BYTES <= body.len();
-    let after = page.records.last().map(|it| sequence_number(&body, it)).transpose()?;
+    let after = page.records.last().map(|it| sequence_number(body, it)).transpose()?;
     let mut events = Vec::with_capacity(page.records.len());
     for record in page.records {
         let version = versions.next(record.created_ms);
         if conversion.not_before_ms <= record.created_ms {
-            events.push(event(&body, record, version, conversion));
+            events.push(event(body, record, version, conversion));
         }
     }
     let last = after.map(|after| Progress { after: Some(after), version: versions.last() });
@@ -131,7 +131,7 @@ mod tests {
     fn records_become_events_in_their_order() {
         let mut versions = Versions::after(7_000_004);
         let conversion = conversion(ViewOnRemove::NewImage, 0);
-        let page = convert(body(), &conversion, &mut versions).unwrap();
+        let page = convert(&body(), &conversion, &mut versions).unwrap();
 
         assert_eq!(documents(&page), [r#"{"x":1.50}"#, r#"{"x":1.50}"#, "{}"]);
         let metadata = |n: usize, name: &str| page.events[n].metadata(name).unwrap().unwrap();
@@ -149,14 +149,14 @@ mod tests {
     #[test]
     fn a_removed_item_can_show_its_old_image() {
         let conversion = conversion(ViewOnRemove::OldImage, 0);
-        let page = convert(body(), &conversion, &mut Versions::default()).unwrap();
+        let page = convert(&body(), &conversion, &mut Versions::default()).unwrap();
         assert_eq!(documents(&page)[2], r#"{"x":2}"#);
     }
 
     #[test]
     fn what_happened_before_the_start_is_passed_but_counted() {
         let conversion = conversion(ViewOnRemove::NewImage, 8_000);
-        let page = convert(body(), &conversion, &mut Versions::default()).unwrap();
+        let page = convert(&body(), &conversion, &mut Versions::default()).unwrap();
         assert_eq!(page.events.len(), 1);
         assert_eq!(page.last.unwrap().version, 8_000_000);
     }

@@ -59,7 +59,7 @@ struct Reading {
     /// Whether this is the first time ever, and to start at the end.
     first_at_latest: bool,
     shards: Vec<Described>,
-    reading: BTreeSet<String>,
+    taken_up: BTreeSet<String>,
     tasks: JoinSet<(String, Result<End, ReadError>)>,
     /// How many shards have not begun yet, plus one until all have been handed out.
     not_begun: Arc<AtomicUsize>,
@@ -147,7 +147,7 @@ impl DynamoDbSource {
             },
             first_at_latest: at_latest && first_start,
             shards: Vec::new(),
-            reading: BTreeSet::new(),
+            taken_up: BTreeSet::new(),
             tasks: JoinSet::new(),
             not_begun: Arc::new(AtomicUsize::new(1)),
             all_handed_out: false,
@@ -195,7 +195,7 @@ impl DynamoDbSource {
         let plan = Plan {
             shards: &reading.shards,
             leases: &leases,
-            reading: &reading.reading,
+            reading: &reading.taken_up,
             first_at_latest: reading.first_at_latest,
         };
         let todo: Vec<(String, Todo)> =
@@ -266,7 +266,7 @@ impl DynamoDbSource {
         };
         info!(%shard, ?start, "shard taken up");
         let stop = stop.clone();
-        reading.reading.insert(shard.clone());
+        reading.taken_up.insert(shard.clone());
         reading.tasks.spawn(async move { (shard, reader.run(start, stop).await) });
         Ok(())
     }
@@ -285,7 +285,7 @@ impl Source for DynamoDbSource {
                 _ = discovery.tick() => self.take_up(&mut reading, &outlet, &stop).await?,
                 Some(ended) = reading.tasks.join_next() => {
                     let (shard, end) = ended.map_err(failed)?;
-                    reading.reading.remove(&shard);
+                    reading.taken_up.remove(&shard);
                     match end {
                         // Its children may start.
                         Ok(End::Finished) => discovery.reset_immediately(),

@@ -5,9 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use aws::{CallError, JsonService};
 use bytes::Bytes;
 use coordination::{LEASE_TERM, Lease, LeaseError, LeaseStore};
-use futures::{
-    FutureExt, StreamExt, future::BoxFuture, future::FusedFuture, stream::FuturesUnordered,
-};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use pipeline::{Clock, Event, Lane, Outcome, Stop, Timestamp};
 use serde_json::json;
 use tracing::{info, warn};
@@ -90,7 +88,7 @@ impl ShardReader {
                     }
                     Action::Read(iterator, not_before) => {
                         self.say_started();
-                        asking = self.read(iterator, not_before).boxed();
+                        asking = self.read(&iterator, not_before).boxed();
                         None
                     }
                     Action::Emit(last) => {
@@ -143,7 +141,7 @@ impl ShardReader {
                             Input::Trimmed
                         }
                         Answer::Page(body) => {
-                            let read = convert(body, &self.conversion, &mut versions)?;
+                            let read = convert(&body, &self.conversion, &mut versions)?;
                             page = read.events;
                             Input::Page { last: read.last, full: read.full, next: read.next }
                         }
@@ -204,7 +202,7 @@ impl ShardReader {
 
     fn read(
         &self,
-        iterator: ShardIterator,
+        iterator: &ShardIterator,
         not_before: Timestamp,
     ) -> impl Future<Output = Result<Answer, CallError>> + Send + use<> {
         let streams = self.streams.clone();
