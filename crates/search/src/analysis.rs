@@ -2,6 +2,7 @@
 
 use std::{
     iter,
+    ops::Range,
     sync::{Arc, OnceLock},
 };
 
@@ -48,6 +49,13 @@ impl Analyzer {
         let lowercase = matches!(self, Analyzer::Standard | Analyzer::Simple);
         let token = Token { position: usize::MAX, ..Token::default() };
         Words { pieces, rest: None, lowercase, token }
+    }
+
+    /// The words of `text`, each with its place in bytes.
+    pub fn places(self, text: &str) -> Vec<(String, Range<usize>)> {
+        let mut words = self.words(text);
+        let place = |token: &Token| (token.text.clone(), token.offset_from..token.offset_to);
+        iter::from_fn(|| words.advance().then(|| place(words.token()))).collect()
     }
 
     /// The words of `text` alone.

@@ -12,7 +12,11 @@ pub use names::Options;
 pub(crate) use names::check_index_name;
 pub use template::{Resolved, Templates, shown as shown_template};
 
-use crate::error::{Failure, Result};
+use crate::{
+    error::{Failure, Result},
+    query::Query,
+    raw::matches_wildcard,
+};
 
 /// Everything that has a name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -156,7 +160,7 @@ impl Catalog {
     fn remove_alias(&mut self, index: &str, pattern: &str, must_exist: bool) -> Result<()> {
         let mut found = false;
         for (alias, indices) in &mut self.aliases {
-            if pattern == "_all" || crate::raw::matches_wildcard(pattern, alias) {
+            if pattern == "_all" || matches_wildcard(pattern, alias) {
                 found |= indices.remove(index).is_some();
             }
         }
@@ -193,6 +197,31 @@ impl Catalog {
         }
         self.aliases.retain(|_, indices| !indices.is_empty());
         Ok(folder)
+    }
+
+    /// Which documents of `index` a search of `expression` may see; all, if nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the filter of an alias cannot be read.
+    pub fn filter_of(&self, expression: &str, index: &str) -> Result<Option<Query>> {
+        let mut filters = Vec::new();
+        for part in expression.split(',') {
+            if part.is_empty() || part == "_all" || matches_wildcard(part, index) {
+                return Ok(None);
+            }
+            for (name, how) in self.aliases_of(index) {
+                match &how.filter {
+                    _ if !matches_wildcard(part, name) => {}
+                    None => return Ok(None),
+                    Some(filter) => filters.push(crate::query::parse::query(filter)?),
+                }
+            }
+        }
+        Ok(match filters.len() {
+            0 => None,
+            _ => Some(Query::any(filters)),
+        })
     }
 
     /// The aliases of an index.

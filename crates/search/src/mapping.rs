@@ -143,6 +143,11 @@ impl Mapping {
         }
     }
 
+    /// The analyzer of the text field at `path`.
+    pub fn analyzer(&self, path: &str) -> Option<Analyzer> {
+        self.field(path).filter(|it| matches!(it.kind, Kind::Text)).map(|it| it.analyzer)
+    }
+
     fn find(&self, path: &str) -> Option<&Arc<Field>> {
         let mut object = &self.root;
         let mut rest = path;

@@ -123,6 +123,11 @@ impl Query {
         Kind::All.into()
     }
 
+    /// At least one of `each` must match.
+    pub(crate) fn any(each: Vec<Query>) -> Query {
+        Kind::Bool(Bool { should: each, ..Bool::default() }).into()
+    }
+
     /// Both this and `other` must match; only this one counts for the score.
     #[must_use]
     pub fn filtered_by(self, other: Query) -> Query {

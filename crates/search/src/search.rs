@@ -45,13 +45,37 @@ pub struct Hit {
     pub sort: Vec<SortValue>,
 }
 
-/// Looks for `request` in all of `indices`.
+/// An index to look into.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The index.
+    pub index: Arc<Index>,
+    /// Which of its documents may be seen, if not all.
+    pub filter: Option<Query>,
+}
+
+impl From<Arc<Index>> for Target {
+    fn from(index: Arc<Index>) -> Target {
+        Target { index, filter: None }
+    }
+}
+
+impl Target {
+    fn restricted(&self, query: &Query) -> Query {
+        match &self.filter {
+            Some(filter) => query.clone().filtered_by(filter.clone()),
+            None => query.clone(),
+        }
+    }
+}
+
+/// Looks for `request` in all of `targets`.
 ///
 /// # Errors
 ///
 /// When the request does not fit the mapping of one of them, or asks for too much.
-pub fn search(indices: &[Arc<Index>], request: &Request, now_ms: u64) -> Result<Answer> {
-    for index in indices {
+pub fn search(targets: &[Target], request: &Request, now_ms: u64) -> Result<Answer> {
+    for Target { index, .. } in targets {
         let window = index.settings().max_result_window();
         let end = request.from.saturating_add(request.size);
         if window < end {
@@ -63,12 +87,12 @@ pub fn search(indices: &[Arc<Index>], request: &Request, now_ms: u64) -> Result<
             .in_search(&index.name));
         }
     }
-    let snapshots: Vec<Snapshot> = indices.iter().map(|it| it.snapshot()).collect();
+    let snapshots: Vec<Snapshot> = targets.iter().map(|it| it.index.snapshot()).collect();
     let mut total = 0;
     let mut rows: Vec<(usize, Row)> = Vec::new();
-    for (number, (index, snapshot)) in indices.iter().zip(&snapshots).enumerate() {
-        let collected =
-            rank(index, snapshot, request, now_ms).map_err(|it| it.in_search(&index.name))?;
+    for (number, (target, snapshot)) in targets.iter().zip(&snapshots).enumerate() {
+        let collected = rank(target, snapshot, request, now_ms)
+            .map_err(|it| it.in_search(&target.index.name))?;
         total += collected.total;
         rows.extend(collected.rows.into_iter().map(|row| (number, row)));
     }
@@ -93,14 +117,14 @@ pub fn search(indices: &[Arc<Index>], request: &Request, now_ms: u64) -> Result<
             let snapshot = &snapshots[number];
             let found = snapshot.shard.load(&snapshot.searcher, row.address)?;
             Ok(Hit {
-                index: indices[number].name.clone(),
+                index: targets[number].index.name.clone(),
                 found,
                 score: request.counts_scores().then_some(row.score),
                 sort: if request.is_sorted { row.sort } else { Vec::new() },
             })
         })
         .collect::<Result<_>>()?;
-    let n_shards = indices.iter().map(|it| it.settings().n_shards()).sum();
+    let n_shards = targets.iter().map(|it| it.index.settings().n_shards()).sum();
     Ok(Answer { total, max_score, hits, n_shards })
 }
 
@@ -112,8 +136,10 @@ struct Row {
     sort: Vec<SortValue>,
 }
 
-fn rank(index: &Index, snapshot: &Snapshot, request: &Request, now_ms: u64) -> Result<Collected> {
-    let query = builder(index, snapshot, now_ms).build(&request.query)?;
+fn rank(target: &Target, snapshot: &Snapshot, request: &Request, now_ms: u64) -> Result<Collected> {
+    let index = &*target.index;
+    let query = target.restricted(&request.query);
+    let query = builder(index, snapshot, now_ms).build(&query)?;
     let top = Top {
         keys: request
             .sort
@@ -132,12 +158,13 @@ fn rank(index: &Index, snapshot: &Snapshot, request: &Request, now_ms: u64) -> R
 /// # Errors
 ///
 /// When it does not fit the mapping of one of the indices.
-pub fn count(indices: &[Arc<Index>], query: &Query, now_ms: u64) -> Result<u64> {
+pub fn count(targets: &[Target], query: &Query, now_ms: u64) -> Result<u64> {
     let mut total = 0;
-    for index in indices {
+    for target in targets {
+        let index = &target.index;
         let snapshot = index.snapshot();
         let counted = builder(index, &snapshot, now_ms)
-            .build(query)
+            .build(&target.restricted(query))
             .and_then(|query| Ok(query.count(&snapshot.searcher)?));
         total += counted.map_err(|it| it.in_search(&index.name))? as u64;
     }

@@ -100,7 +100,9 @@ fn is_longer(text: &str, chars_max: usize) -> bool {
 
 fn integer(bits: Bits, text: &str, field: &Field) -> Result<i64> {
     let (min, max) = bits.range();
-    let number = if let Ok(number) = text.parse::<i64>() { number } else {
+    let number = if let Ok(number) = text.parse::<i64>() {
+        number
+    } else {
         let number = decimal(text)?;
         if !field.coerce && number.fract() != 0.0 {
             return Err(Failure::illegal_argument(format!(

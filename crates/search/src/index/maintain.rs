@@ -186,8 +186,12 @@ impl Index {
         let mut writer = self.lock_writer()?;
         self.refresh_with(&mut writer, now_ms)?;
         let shard = self.shard();
-        let segments: Vec<_> =
-            shard.searcher().segment_readers().iter().map(tantivy::SegmentReader::segment_id).collect();
+        let segments: Vec<_> = shard
+            .searcher()
+            .segment_readers()
+            .iter()
+            .map(tantivy::SegmentReader::segment_id)
+            .collect();
         if segments.len() < 2 {
             return Ok(());
         }

@@ -62,7 +62,7 @@ fn ids(index: &Arc<Index>, query: &Value) -> String {
 
 fn found(index: &Arc<Index>, body: &Value) -> String {
     index.refresh(NOW).unwrap();
-    let answer = search(&[Arc::clone(index)], &Request::read(body).unwrap(), NOW).unwrap();
+    let answer = search(&[Arc::clone(index).into()], &Request::read(body).unwrap(), NOW).unwrap();
     let ids: Vec<String> = answer.hits.into_iter().map(|it| it.found.id).collect();
     ids.join(" ")
 }
@@ -163,7 +163,7 @@ fn documents_are_found_by_all_kinds_of_queries() {
         };
         assert_eq!(sorted(&seen), sorted(expected), "{query}");
         let counted = count(
-            &[Arc::clone(&index)],
+            &[Arc::clone(&index).into()],
             &Request::read_count(&json!({ "query": query })).unwrap(),
             NOW,
         );
@@ -206,11 +206,11 @@ fn hits_are_sorted_and_paged() {
         ("title", "Text fields are not optimised"),
     ] {
         let request = Request { sort: Key::parse_all(sort).unwrap(), ..Request::default() };
-        let failure = search(&[Arc::clone(&index)], &request, NOW).unwrap_err();
+        let failure = search(&[Arc::clone(&index).into()], &request, NOW).unwrap_err();
         assert!(failure.cause.unwrap().reason.starts_with(reason), "{sort}");
     }
     let request = Request { from: 9_991, ..Request::default() };
-    let failure = search(&[index], &request, NOW).unwrap_err();
+    let failure = search(&[index.into()], &request, NOW).unwrap_err();
     assert!(failure.cause.unwrap().reason.starts_with("Result window is too large, from + size must be less than or equal to: [10000] but was [10001]"));
 }
 
@@ -308,7 +308,7 @@ fn more_text_fields_than_slots_are_no_limit() {
         }
         let same =
             Request::read_count(&json!({ "query": { "match": { "same": "thing" } } })).unwrap();
-        assert_eq!(count(&[index], &same, NOW).unwrap(), 40);
+        assert_eq!(count(&[index.into()], &same, NOW).unwrap(), 40);
     }
 }
 

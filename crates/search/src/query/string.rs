@@ -218,7 +218,9 @@ impl Reader<'_> {
     }
 
     fn phrase(&self, field: Option<&str>, text: String, slop: u32) -> Query {
-        if let Some(field) = field { Kind::Phrase { field: field.to_owned(), text, slop }.into() } else {
+        if let Some(field) = field {
+            Kind::Phrase { field: field.to_owned(), text, slop }.into()
+        } else {
             let with = Match { text, lenient: true, ..Match::default() };
             Kind::Multi { fields: self.options.fields.clone(), with, is_phrase: true }.into()
         }
