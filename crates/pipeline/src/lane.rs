@@ -1,5 +1,10 @@
 //! A source's way into the pipeline: ordered lanes of batches.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use futures::{SinkExt, channel::mpsc};
 
 use crate::{Ack, Delivery, Event};
@@ -18,6 +23,7 @@ pub struct Batch {
 pub struct Outlet {
     lanes: mpsc::UnboundedSender<mpsc::Receiver<Batch>>,
     room: usize,
+    ready: Arc<AtomicBool>,
 }
 
 /// First in, first out. One per shard or export file.
@@ -29,7 +35,18 @@ impl Outlet {
     /// wait in one.
     pub fn with_room(room: usize) -> (Outlet, mpsc::UnboundedReceiver<mpsc::Receiver<Batch>>) {
         let (lanes, queues) = mpsc::unbounded();
-        (Outlet { lanes, room }, queues)
+        (Outlet { lanes, room, ready: Arc::default() }, queues)
+    }
+
+    /// Says that from here on nothing that happens is missed. Until a source says so, its pipeline
+    /// counts as starting.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Whether the source said that it is ready.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
     }
 
     /// Opens a lane. What is sent down it arrives in order; lanes do not wait for each other.

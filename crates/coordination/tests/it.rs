@@ -1,0 +1,104 @@
+//! What must hold of any lease store. One function, called once per implementation.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use coordination::{FileLeases, LEASE_TERM, LeaseStore, MemoryLeases};
+use pipeline::Timestamp;
+
+const START: Timestamp = Timestamp(1_000);
+
+async fn check_lease_store(store: &dyn LeaseStore) {
+    only_one_of_two_acquires_wins(store).await;
+    a_lapsed_lease_can_be_taken(store).await;
+    a_worker_taken_for_dead_cannot_overwrite_its_successor(store).await;
+    saving_renews(store).await;
+    what_is_released_is_free_at_once(store).await;
+    what_is_done_is_given_to_nobody(store).await;
+    leases_are_listed_by_the_beginning_of_their_partition(store).await;
+}
+
+#[tokio::test]
+async fn memory() {
+    check_lease_store(&MemoryLeases::default()).await;
+}
+
+#[tokio::test]
+async fn file() {
+    let dir = tempfile::tempdir().unwrap();
+    check_lease_store(&FileLeases::open(&dir.path().join("leases")).unwrap()).await;
+}
+
+async fn only_one_of_two_acquires_wins(store: &dyn LeaseStore) {
+    assert!(store.acquire("one", "ada", START).await.unwrap().is_some());
+    assert!(store.acquire("one", "bob", START).await.unwrap().is_none());
+}
+
+async fn a_lapsed_lease_can_be_taken(store: &dyn LeaseStore) {
+    let mut lease = store.acquire("lapsed", "ada", START).await.unwrap().unwrap();
+    lease.checkpoint = Some("7\twith a tab".to_owned());
+    store.save(&mut lease, START).await.unwrap();
+
+    let taken = store.acquire("lapsed", "bob", START.after(LEASE_TERM)).await.unwrap().unwrap();
+    assert_eq!((taken.owner.as_str(), taken.token), ("bob", lease.token + 1));
+    assert_eq!(taken.checkpoint.as_deref(), Some("7\twith a tab"));
+}
+
+async fn a_worker_taken_for_dead_cannot_overwrite_its_successor(store: &dyn LeaseStore) {
+    let mut first = store.acquire("dead", "ada", START).await.unwrap().unwrap();
+    let later = START.after(LEASE_TERM);
+    store.acquire("dead", "bob", later).await.unwrap().unwrap();
+
+    first.checkpoint = Some("7".to_owned());
+    assert!(store.save(&mut first, later).await.unwrap_err().is_lost());
+    assert!(store.release(first).await.unwrap_err().is_lost());
+    assert_eq!(store.list("dead").await.unwrap()[0].checkpoint, None);
+}
+
+async fn saving_renews(store: &dyn LeaseStore) {
+    let mut lease = store.acquire("renewed", "ada", START).await.unwrap().unwrap();
+    let later = START.after(LEASE_TERM / 2);
+    store.save(&mut lease, later).await.unwrap();
+    assert!(store.acquire("renewed", "bob", START.after(LEASE_TERM)).await.unwrap().is_none());
+}
+
+async fn what_is_released_is_free_at_once(store: &dyn LeaseStore) {
+    let mut lease = store.acquire("free", "ada", START).await.unwrap().unwrap();
+    lease.checkpoint = Some("3".to_owned());
+    store.save(&mut lease, START).await.unwrap();
+    store.release(lease).await.unwrap();
+    let again = store.acquire("free", "bob", START).await.unwrap().unwrap();
+    assert_eq!(again.checkpoint.as_deref(), Some("3"));
+}
+
+async fn what_is_done_is_given_to_nobody(store: &dyn LeaseStore) {
+    let mut lease = store.acquire("done", "ada", START).await.unwrap().unwrap();
+    lease.done = true;
+    store.release(lease).await.unwrap();
+    assert!(store.acquire("done", "bob", START.after(LEASE_TERM)).await.unwrap().is_none());
+    assert!(store.list("done").await.unwrap()[0].done);
+}
+
+async fn leases_are_listed_by_the_beginning_of_their_partition(store: &dyn LeaseStore) {
+    for partition in ["list/a", "list/b", "lisu"] {
+        store.acquire(partition, "ada", START).await.unwrap().unwrap();
+    }
+    let listed: Vec<_> = store.list("list/").await.unwrap();
+    let names: Vec<_> = listed.iter().map(|it| it.partition.as_str()).collect();
+    assert_eq!(names, ["list/a", "list/b"]);
+}
+
+#[tokio::test]
+async fn a_file_keeps_its_checkpoints_and_frees_its_leases_when_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("leases");
+    let store = FileLeases::open(&path).unwrap();
+    let mut lease = store.acquire("shard", "ada", START).await.unwrap().unwrap();
+    lease.checkpoint = Some("7".to_owned());
+    store.save(&mut lease, START).await.unwrap();
+    assert!(FileLeases::open(&path).unwrap_err().to_string().contains("another process"));
+    drop(store);
+
+    let store = FileLeases::open(&path).unwrap();
+    let lease = store.acquire("shard", "bob", START).await.unwrap().unwrap();
+    assert_eq!((lease.token, lease.checkpoint.as_deref()), (2, Some("7")));
+}

@@ -1,0 +1,186 @@
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use pipeline::{Document, ProcessError, Value};
+
+use super::*;
+use crate::Account;
+
+/// Sends each line until it is delivered.
+struct Lines(Vec<&'static str>);
+
+#[async_trait]
+impl Source for Lines {
+    async fn run(self: Box<Self>, outlet: Outlet, _stop: Stop) -> Result<(), SourceError> {
+        let mut lane = outlet.lane().map_err(closed)?;
+        for line in self.0 {
+            loop {
+                let delivery = lane.send(vec![event(line)]).await.map_err(closed)?;
+                if delivery.await == Outcome::Delivered {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sends every line at once, then waits for all of them.
+struct Burst(Vec<&'static str>);
+
+#[async_trait]
+impl Source for Burst {
+    async fn run(self: Box<Self>, outlet: Outlet, _stop: Stop) -> Result<(), SourceError> {
+        let mut lane = outlet.lane().map_err(closed)?;
+        let mut deliveries = Vec::new();
+        for line in self.0 {
+            deliveries.push(lane.send(vec![event(line)]).await.map_err(closed)?);
+        }
+        join_all(deliveries).await;
+        Ok(())
+    }
+}
+
+/// Fails every other write.
+#[derive(Clone, Default)]
+struct FlakyIndex {
+    written: Arc<Mutex<Vec<Event>>>,
+    writes: Arc<AtomicU32>,
+}
+
+#[async_trait]
+impl Sink for FlakyIndex {
+    async fn write(&self, events: Vec<Event>) -> Result<Tally, SinkError> {
+        if self.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            return Err(SinkError("cluster is restarting".into()));
+        }
+        let indexed = events.len() as u64;
+        self.written.lock().unwrap().extend(events);
+        Ok(Tally { indexed, ..Tally::default() })
+    }
+}
+
+/// Notes the size of each write, and takes its time over it.
+#[derive(Clone, Default)]
+struct SlowIndex(Arc<Mutex<Vec<usize>>>);
+
+#[async_trait]
+impl Sink for SlowIndex {
+    async fn write(&self, events: Vec<Event>) -> Result<Tally, SinkError> {
+        self.0.lock().unwrap().push(events.len());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(Tally { indexed: events.len() as u64, ..Tally::default() })
+    }
+}
+
+/// Ends events called `drop`, doubles those called `double`, and fails at those called `fail`.
+struct Fate;
+
+impl Processor for Fate {
+    fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
+        let Some(Value::String(name)) = event.get(&"name".into()) else { return Ok(Flow::Keep) };
+        Ok(match name.as_str() {
+            "drop" => Flow::Drop,
+            "double" => Flow::Replace(vec![event.clone(), event.clone()]),
+            "fail" => return Err(ProcessError("no".to_owned())),
+            _ => Flow::Keep,
+        })
+    }
+}
+
+fn closed(error: pipeline::PipelineClosed) -> SourceError {
+    SourceError(error.to_string())
+}
+
+fn event(name: &str) -> Event {
+    let fields = [("name".to_owned(), name.into())].into_iter().collect();
+    Event { document: Document::Fields(fields), ..Event::default() }
+}
+
+fn pipeline(processors: Vec<Box<dyn Processor>>, sinks: Vec<Box<dyn Sink>>) -> Pipeline {
+    Pipeline::new("test", processors, sinks, Clock::at(Timestamp(0)))
+}
+
+fn check_accounts(pipeline: &Pipeline, expected: &Account) {
+    let mut account = pipeline.accounts().now();
+    (account.delivered_at, account.problem) = (None, None);
+    assert_eq!(account, *expected);
+    assert_eq!(account.unaccounted(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_during_a_write_goes_out_with_the_next() {
+    let index = SlowIndex::default();
+    let pipeline = pipeline(Vec::new(), vec![Box::new(index.clone())]);
+    let lines = (0..QUEUE_ROOM * 2).map(|_| "line").collect();
+
+    let (_stopper, stop) = Stop::pair();
+    pipeline.run(Box::new(Burst(lines)), stop).await.unwrap();
+
+    let sizes = index.0.lock().unwrap().clone();
+    assert_eq!(sizes.iter().sum::<usize>(), QUEUE_ROOM * 2);
+    assert!(sizes.len() <= 3, "{sizes:?}");
+}
+
+#[tokio::test]
+async fn a_caller_who_waits_is_told_of_failure() {
+    let pipeline = pipeline(Vec::new(), vec![Box::new(FlakyIndex::default())]);
+
+    assert_eq!(pipeline.deliver_now(vec![event("ada")]).await, Outcome::Failed);
+    assert!(pipeline.accounts().now().problem.unwrap().contains("restarting"));
+    assert_eq!(pipeline.deliver_now(vec![event("ada")]).await, Outcome::Delivered);
+    assert_eq!(pipeline.accounts().now().problem, None);
+    check_accounts(&pipeline, &Account { read: 2, returned: 1, indexed: 1, ..Account::default() });
+}
+
+#[tokio::test]
+async fn a_failed_write_is_read_again() {
+    let index = FlakyIndex::default();
+    let pipeline = pipeline(Vec::new(), vec![Box::new(index.clone())]);
+
+    let (_stopper, stop) = Stop::pair();
+    pipeline.run(Box::new(Lines(vec!["ada", "bob"])), stop).await.unwrap();
+
+    assert_eq!(*index.written.lock().unwrap(), [event("ada"), event("bob")]);
+    check_accounts(&pipeline, &Account { read: 4, returned: 2, indexed: 2, ..Account::default() });
+}
+
+#[tokio::test]
+async fn every_event_is_in_one_account_whatever_processors_do() {
+    let index = FlakyIndex::default();
+    index.writes.store(1, Ordering::Relaxed);
+    let pipeline = pipeline(vec![Box::new(Fate)], vec![Box::new(index.clone())]);
+    let events = ["keep", "drop", "double", "fail"].map(event).to_vec();
+
+    assert_eq!(pipeline.deliver_now(events).await, Outcome::Delivered);
+
+    check_accounts(
+        &pipeline,
+        &Account { read: 4, filtered: 1, added: 1, indexed: 4, ..Account::default() },
+    );
+    assert_eq!(index.written.lock().unwrap()[3].tags, ["no"]);
+}
+
+#[tokio::test]
+async fn every_sink_gets_every_event_and_one_failure_fails_the_batch() {
+    let (one, two) = (FlakyIndex::default(), FlakyIndex::default());
+    one.writes.store(1, Ordering::Relaxed);
+    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(one.clone()), Box::new(two.clone())];
+    let pipeline = pipeline(Vec::new(), sinks);
+
+    assert_eq!(pipeline.deliver_now(vec![event("ada")]).await, Outcome::Failed);
+    one.writes.store(1, Ordering::Relaxed);
+    assert_eq!(pipeline.deliver_now(vec![event("ada")]).await, Outcome::Delivered);
+
+    assert_eq!(two.written.lock().unwrap().len(), 1);
+    check_accounts(
+        &pipeline,
+        &Account { read: 2, added: 2, returned: 2, indexed: 2, ..Account::default() },
+    );
+}
