@@ -5,6 +5,7 @@
 //! its line, so that whoever prints it can show the line.
 
 mod any;
+mod change;
 mod error;
 mod nearest;
 mod node;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use self::node::{Entry, Meaning, Node, Tree};
 pub use self::{
+    change::Substitute,
     error::ConfigError,
     nearest::nearest,
     place::{Place, SourceText},
@@ -85,6 +87,19 @@ impl Settings {
         ConfigError::new(path, problem).with_place(self.nearest_to(path).place())
     }
 
+    /// A problem with some bytes of the text at `path`: with a part of an expression. Points at
+    /// them if they stand in the file as they are, and at the whole text if not.
+    pub fn problem_within(
+        &self,
+        path: &str,
+        bytes: Range<usize>,
+        problem: impl Into<String>,
+    ) -> ConfigError {
+        let settings = self.nearest_to(path);
+        let place = settings.part_of_text(bytes).unwrap_or_else(|| settings.place());
+        ConfigError::new(path, problem).with_place(place)
+    }
+
     /// The setting at `path` (`tables[0].stream`), if there is one.
     pub fn get(&self, path: &str) -> Option<Settings> {
         steps(path).try_fold(self.clone(), |settings, step| settings.step(step))
@@ -145,6 +160,16 @@ impl Settings {
     /// Where its key stands, or itself if it has none.
     pub fn key_place(&self) -> Place {
         self.key_span.clone().map_or_else(|| self.place(), |span| self.place_of(span))
+    }
+
+    /// Where some bytes of the text stand, if nothing in it is escaped or folded.
+    fn part_of_text(&self, bytes: Range<usize>) -> Option<Place> {
+        let (text, written) = (self.text()?, self.source.text.get(self.node.span.clone())?);
+        let mut found = written.match_indices(text);
+        let (start, _) = found.next()?;
+        let is_part = found.next().is_none() && text.get(bytes.clone()).is_some();
+        let start = self.node.span.start + start;
+        is_part.then(|| self.place_of(start + bytes.start..start + bytes.end))
     }
 
     fn place_of(&self, span: Range<usize>) -> Place {

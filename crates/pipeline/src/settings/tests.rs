@@ -285,6 +285,21 @@ fn a_problem_found_later_points_at_its_setting() {
     assert!(settings.get("tables[1]").is_none());
 }
 
+#[test]
+fn a_problem_within_a_text_points_at_the_part_of_it() {
+    for (text, place) in [
+        ("when: '/a == '", "settings:1:12"),
+        ("when: /a ==  # nothing", "settings:1:11"),
+        ("when: \"/a\\u0020== \"", "settings:1:7"),
+        ("when: >-\n  /a\n  ==", "settings:2:3"),
+        ("when: |-\n  /a ==", "settings:2:7"),
+    ] {
+        let settings = Settings::from_yaml(text).unwrap();
+        let error = settings.problem_within("when", 4..5, "is wrong");
+        assert_eq!(error.place.unwrap().to_string(), place, "{text}");
+    }
+}
+
 proptest! {
     /// Whatever the text, reading it ends with an answer.
     #[test]

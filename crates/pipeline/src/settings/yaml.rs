@@ -119,7 +119,7 @@ impl<'a> Builder<'a> {
             Event::Scalar(text, style, _, tag) => {
                 let is_text = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let quoted = style != ScalarStyle::Plain || is_text;
-                let scalar = Scalar { text: text.into_owned(), quoted, hidden: false };
+                let scalar = Scalar::written(text.into_owned(), quoted);
                 Node::new(range(span), Tree::Scalar(scalar))
             }
             Event::SequenceStart(..) => self.list(span, depth)?,
@@ -210,6 +210,6 @@ fn range(span: &Span) -> Range<usize> {
 }
 
 fn null(span: Range<usize>) -> Node {
-    let scalar = Scalar { text: String::new(), quoted: false, hidden: false };
+    let scalar = Scalar::written(String::new(), false);
     Node::new(span, Tree::Scalar(scalar))
 }
