@@ -64,9 +64,18 @@ impl Settings {
     ///
     /// As [`Settings::from_yaml`].
     pub fn from_source(source: SourceText) -> Result<Settings, ConfigError> {
+        match Settings::parse(source) {
+            (Some(settings), None) => Ok(settings),
+            (_, error) => Err(error.unwrap_or_else(|| ConfigError::new("", "cannot be read"))),
+        }
+    }
+
+    /// Reads a file of settings as far as it can be read, and says what is wrong with it: a key
+    /// that is there twice does not hide what else there is.
+    pub fn parse(source: SourceText) -> (Option<Settings>, Option<ConfigError>) {
         let source = Arc::new(source);
-        let node = yaml::parse(&source)?;
-        Ok(Settings { source, node, key_span: None })
+        let (node, error) = yaml::parse(&source);
+        (node.map(|node| Settings { source, node, key_span: None }), error)
     }
 
     /// Reads them as `T`: a struct whose fields are the settings.

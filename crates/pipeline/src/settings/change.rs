@@ -33,25 +33,25 @@ impl Settings {
         self.with_tree(Tree::Map(Vec::new()))
     }
 
-    /// The same with every text replaced by what `substitute` says. It is told the name of the
-    /// setting the text belongs to (for elements of a list, that of the list), and the text.
+    /// The same with every text replaced by what `substitute` says. It is told the names on the way
+    /// to the text, outermost first, and the text.
     #[must_use]
     pub fn substituted(
         &self,
-        substitute: &mut dyn FnMut(&str, &Settings) -> Substitute,
+        substitute: &mut dyn FnMut(&[&str], &Settings) -> Substitute,
     ) -> Settings {
-        self.substituted_in("", substitute)
+        self.substituted_in(&[], substitute)
     }
 
     fn substituted_in(
         &self,
-        name: &str,
-        substitute: &mut dyn FnMut(&str, &Settings) -> Substitute,
+        names: &[&str],
+        substitute: &mut dyn FnMut(&[&str], &Settings) -> Substitute,
     ) -> Settings {
         let tree = match &self.node.tree {
             Tree::Scalar(scalar) if scalar.meaning() == Meaning::Null => return self.clone(),
             Tree::Scalar(scalar) => {
-                let (text, resolved) = match substitute(name, self) {
+                let (text, resolved) = match substitute(names, self) {
                     Substitute::AsWritten => return self.clone(),
                     Substitute::Text(text) => (text, true),
                     Substitute::Unresolved => (scalar.text.clone(), false),
@@ -61,12 +61,13 @@ impl Settings {
             Tree::List(nodes) => Tree::List(
                 nodes
                     .iter()
-                    .map(|node| self.part(node, None).substituted_in(name, substitute).node)
+                    .map(|node| self.part(node, None).substituted_in(names, substitute).node)
                     .collect(),
             ),
             Tree::Map(entries) => {
                 let replaced = |entry: &Entry| {
-                    let node = self.entry(entry).substituted_in(&entry.key, substitute).node;
+                    let names: Vec<&str> = names.iter().copied().chain([&*entry.key]).collect();
+                    let node = self.entry(entry).substituted_in(&names, substitute).node;
                     Entry { node, ..entry.clone() }
                 };
                 Tree::Map(entries.iter().map(replaced).collect())
@@ -95,14 +96,15 @@ mod tests {
     }
 
     fn settings(text: &str) -> Settings {
-        Settings::from_yaml(text).unwrap().substituted(
-            &mut |name, value| match (name, value.text()) {
-                ("port", Some("$PORT")) => Substitute::Text("9200".into()),
-                ("hosts", Some("$HOST")) => Substitute::Text("a secret".into()),
-                (_, Some("$LATER")) => Substitute::Unresolved,
-                _ => Substitute::AsWritten,
-            },
-        )
+        Settings::from_yaml(text).unwrap().substituted(&mut |names, value| match (
+            names[0],
+            value.text(),
+        ) {
+            ("port", Some("$PORT")) => Substitute::Text("9200".into()),
+            ("hosts", Some("$HOST")) => Substitute::Text("a secret".into()),
+            (_, Some("$LATER")) => Substitute::Unresolved,
+            _ => Substitute::AsWritten,
+        })
     }
 
     #[test]

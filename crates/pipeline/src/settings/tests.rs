@@ -183,6 +183,10 @@ fn a_mistake_says_where_and_what_to_write_instead() {
             "2:1: document_version_type: `document_version_type` is given in two spellings; keep \
              one of them",
         ),
+        (
+            "dlq: {s3: {buket: b}}",
+            "1:12: dlq.s3.buket: there is no setting `buket`; did you mean `bucket`?",
+        ),
         ("[a, b]", "1:1: expected settings (`name: value`), found a list"),
     ] {
         check_wrong(text, &[expected]);

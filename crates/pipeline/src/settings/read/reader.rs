@@ -11,6 +11,7 @@ use super::{
 };
 use crate::settings::{
     any::{Exact, VALUE_NAME},
+    nearest,
     node::{Entry, Meaning, Node, Scalar, Tree},
 };
 
@@ -114,13 +115,15 @@ impl<'a> Reader<'a> {
                 _ if self.is_left_out(&path) => {}
                 Some(known) if !known.contains(&entry.key.as_str()) => {
                     let (problem, help) = unknown(&entry.key, known);
-                    self.context.unknown.borrow_mut().push(Mistake {
+                    let meant = nearest(&entry.key, known.iter().copied());
+                    let mistake = Mistake {
                         at: path.to_string(),
                         span: entry.key_span.clone(),
                         problem,
                         help: Some(help),
-                        kind: Kind::Other,
-                    });
+                        kind: meant.map_or(Kind::Other, |it| Kind::Misspelt(it.to_owned())),
+                    };
+                    self.context.unknown.borrow_mut().insert(mistake.key(), mistake);
                 }
                 _ => entries.push(entry),
             }
