@@ -1,0 +1,17 @@
+//! Regular expressions as Java writes them, which must match a whole text. Pure.
+
+use fancy_regex::{Regex, RegexBuilder};
+
+/// How much memory one compiled pattern may take. Patterns can come from fields.
+const SIZE_MAX: usize = 1 << 20;
+/// How often a pattern with look-around may try again before it is called a failure.
+const BACKTRACK_MAX: usize = 100_000;
+
+/// Compiles `source` to match a whole text and nothing less.
+pub(crate) fn whole(source: &str) -> Result<Regex, String> {
+    RegexBuilder::new(&format!("\\A(?:{source})\\z"))
+        .delegate_size_limit(SIZE_MAX)
+        .backtrack_limit(BACKTRACK_MAX)
+        .build()
+        .map_err(|error| error.to_string())
+}
