@@ -30,7 +30,15 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
 fn all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
     let mut steps = vec![step("format", cargo(["fmt", "--all", "--check"]), plain)?];
     if has_cargo("deny") {
-        let deny = cargo(["deny", "--locked", "check", "licenses", "bans", "sources"]);
+        let deny = cargo([
+            "deny",
+            "--locked",
+            "check",
+            "--hide-inclusion-graph",
+            "licenses",
+            "bans",
+            "sources",
+        ]);
         steps.push(step("licences", deny, plain)?);
     } else {
         println!("── licences: left out; `cargo install --locked cargo-deny` brings them in");
