@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::shell::{cargo, hand_over};
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
-    let mut command = cargo(["run", "--release", "--package", "bench", "--"]);
+    let mut command = cargo("run --release --package bench --");
     command.args(arguments);
     hand_over(command)
 }

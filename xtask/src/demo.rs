@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use crate::shell::{cargo, hand_over};
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
-    let build = ["run", "--release", "--package", "app", "--bin", "streamdex"];
-    let mut command = cargo(build);
-    command.args(["--", "demo"]).args(arguments);
+    let mut command = cargo("run --release --package app --bin streamdex -- demo");
+    command.args(arguments);
     hand_over(command)
 }

@@ -21,16 +21,16 @@ impl std::fmt::Display for Misused {
 
 impl std::error::Error for Misused {}
 
-/// The cargo we were called by, with `arguments`.
-pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+/// The cargo we were called by, with what one would type after its name.
+pub(crate) fn cargo(typed: &str) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments);
+    command.args(typed.split(' '));
     command
 }
 
 /// Whether `cargo NAME` is there.
 pub(crate) fn has_cargo(name: &str) -> bool {
-    let mut command = cargo([name, "--version"]);
+    let mut command = cargo(&format!("{name} --version"));
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|it| it.success())
 }

@@ -19,8 +19,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         return Err(Misused(format!("`{value}` is not a number; write one, as in `sim 17`")).into());
     }
     println!("{name}={value}");
-    let test = ["test", "--package", "dynamodb", "--test", "simulation"];
-    let mut command = cargo(test);
-    command.args(["--", "--nocapture"]).env(name, value);
+    let mut command = cargo("test --package dynamodb --test simulation -- --nocapture");
+    command.env(name, value);
     hand_over(command)
 }

@@ -28,31 +28,23 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
 
 /// The steps, each with how long it took.
 fn all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
-    let mut steps = vec![step("format", cargo(["fmt", "--all", "--check"]), plain)?];
+    let mut steps = vec![step("format", cargo("fmt --all --check"), plain)?];
     if has_cargo("deny") {
-        let deny = cargo([
-            "deny",
-            "--locked",
-            "check",
-            "--hide-inclusion-graph",
-            "licenses",
-            "bans",
-            "sources",
-        ]);
-        steps.push(step("licences", deny, plain)?);
+        let deny = "deny --locked check --hide-inclusion-graph licenses bans sources";
+        steps.push(step("licences", cargo(deny), plain)?);
     } else {
         println!("── licences: left out; `cargo install --locked cargo-deny` brings them in");
     }
-    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
     steps.push(step("lints", cargo(clippy), plain)?);
     if has_cargo("nextest") {
-        let doc = cargo(["test", "--doc", "--workspace", "--locked"]);
-        steps.push(step("doc tests", doc, plain)?);
-        let tests = ["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
+        let doc = "test --doc --workspace --locked";
+        steps.push(step("doc tests", cargo(doc), plain)?);
+        let tests = "nextest run --workspace --locked --no-fail-fast";
         steps.push(step("tests", cargo(tests), plain)?);
     } else {
-        let tests = cargo(["test", "--workspace", "--locked", "--no-fail-fast"]);
-        steps.push(step("tests", tests, adding_up)?);
+        let tests = "test --workspace --locked --no-fail-fast";
+        steps.push(step("tests", cargo(tests), adding_up)?);
     }
     Ok(steps)
 }
