@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use aws::Environment;
 use engine::file::{Loaded, load};
 use serde_json::{Map, Value};
-use tracing::warn;
 
-use crate::{cli::Command, failure::Failure};
+use crate::{
+    cli::Command,
+    failure::{Failure, warn_of},
+};
 
 /// Does what was asked.
 ///
@@ -28,13 +30,11 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Reads pipeline files, and logs what is worth a warning in them.
+/// Reads pipeline files, and tells what is worth a warning in them.
 fn load_files(files: &[PathBuf], environment: &Environment) -> Result<Loaded, Failure> {
     let loaded = load(files, &|name| environment.get(name));
-    let loaded = loaded.map_err(|problems| Failure::wrong(problems.to_string()))?;
-    for warning in &loaded.warnings {
-        warn!("{warning}");
-    }
+    let loaded = loaded.map_err(|problems| Failure::mistakes(&problems))?;
+    warn_of(&loaded.warnings);
     Ok(loaded)
 }
 

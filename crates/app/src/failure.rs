@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use engine::file::{Problems, Warnings};
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -9,21 +11,34 @@ pub(crate) struct Failure {
     text: String,
 }
 
+/// Tells what a file's author should know, though it can be run.
+#[expect(clippy::print_stderr, reason = "it is shown with the line of the file, as mistakes are")]
+pub(crate) fn warn_of(warnings: &Warnings) {
+    if !warnings.is_empty() {
+        eprintln!("{warnings}");
+    }
+}
+
 impl Failure {
     /// It could not be done: exit code 1.
     pub(crate) fn failed(text: impl Into<String>) -> Failure {
-        Failure { code: 1, text: text.into() }
+        Failure { code: 1, text: format!("error: {}", text.into()) }
+    }
+
+    /// A pipeline file cannot be run: exit code 2.
+    pub(crate) fn mistakes(problems: &Problems) -> Failure {
+        Failure { code: 2, text: problems.to_string() }
     }
 
     /// It was asked in a way that makes no sense: exit code 2.
     pub(crate) fn wrong(text: impl Into<String>) -> Failure {
-        Failure { code: 2, text: text.into() }
+        Failure { code: 2, text: format!("error: {}", text.into()) }
     }
 
     /// Prints the text and gives the exit code.
     #[expect(clippy::print_stderr, reason = "this is where failures are told")]
     pub(crate) fn report(self) -> ExitCode {
-        eprintln!("error: {}", self.text);
+        eprintln!("{}", self.text.trim_end());
         ExitCode::from(self.code)
     }
 }

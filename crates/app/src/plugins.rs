@@ -24,7 +24,7 @@ pub(crate) struct Surroundings {
 /// A pipeline that can be started, and what is worth a warning in its settings.
 pub(crate) struct Built {
     pub(crate) pipeline: Pipeline,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<ConfigError>,
     source: dynamodb::Config,
     surroundings: Surroundings,
     sinks: Vec<Arc<OpenSearchSink>>,
@@ -72,7 +72,8 @@ pub(crate) fn build(
     let source = if let Some(plugin) = &spec.source {
         note(read_source(plugin), &mut errors, &mut warnings)
     } else {
-        errors.push(ConfigError::new(&spec.name, "the pipeline has no `source`"));
+        let problem = format!("the pipeline `{}` has no `source`", spec.name);
+        errors.push(ConfigError::new("", problem).with_place(spec.place.clone()));
         None
     };
     for processor in &spec.processors {
@@ -90,9 +91,9 @@ pub(crate) fn build(
 }
 
 fn note<T>(
-    read: Result<(T, Vec<String>), ConfigError>,
+    read: Result<(T, Vec<ConfigError>), ConfigError>,
     errors: &mut Vec<ConfigError>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<ConfigError>,
 ) -> Option<T> {
     match read {
         Ok((plugin, more)) => {
@@ -106,7 +107,7 @@ fn note<T>(
     }
 }
 
-fn read_source(plugin: &PluginSpec) -> Result<(dynamodb::Config, Vec<String>), ConfigError> {
+fn read_source(plugin: &PluginSpec) -> Result<(dynamodb::Config, Vec<ConfigError>), ConfigError> {
     match plugin.name.as_str() {
         "dynamodb" => dynamodb::Config::read(&plugin.settings),
         _ => Err(unknown(plugin, "source", "this version has `dynamodb`")),
@@ -117,7 +118,7 @@ fn read_sink(
     plugin: &PluginSpec,
     pipeline: &str,
     surroundings: &Surroundings,
-) -> Result<(OpenSearchSink, Vec<String>), ConfigError> {
+) -> Result<(OpenSearchSink, Vec<ConfigError>), ConfigError> {
     let Surroundings { environment, clock, dead_letters, .. } = surroundings.clone();
     match plugin.name.as_str() {
         "opensearch" => {
@@ -131,5 +132,7 @@ fn read_sink(
 }
 
 fn unknown(plugin: &PluginSpec, kind: &str, what: &str) -> ConfigError {
-    plugin.settings.problem("", format!("there is no {kind} `{}`; {what}", plugin.name))
+    ConfigError::new("", format!("there is no {kind} `{}`", plugin.name))
+        .with_help(what)
+        .with_place(plugin.place.clone())
 }

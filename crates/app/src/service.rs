@@ -4,17 +4,13 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use aws::Environment;
 use coordination::FileLeases;
-use engine::{
-    Pipeline,
-    file::{Loaded, Problems},
-    supervise,
-};
+use engine::{Pipeline, file::Loaded, supervise};
 use pipeline::{Clock, Stop};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, warn_of},
     plugins::{Built, Surroundings, build},
 };
 
@@ -104,21 +100,19 @@ pub(crate) fn build_all(
     surroundings: &Surroundings,
 ) -> Result<Vec<Built>, Failure> {
     let mut built = Vec::new();
-    let mut errors = Vec::new();
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for spec in &loaded.pipelines {
         match build(spec, surroundings) {
             Ok(it) => {
-                for warning in &it.warnings {
-                    warn!(pipeline = spec.name, "{warning}");
-                }
+                warnings.extend(it.warnings.clone());
                 built.push(it);
             }
             Err(more) => errors.extend(more),
         }
     }
-    if errors.is_empty() {
-        Ok(built)
-    } else {
-        Err(Failure::wrong(Problems::from(errors).to_string()))
+    if !errors.is_empty() {
+        return Err(Failure::mistakes(&errors.into_iter().collect()));
     }
+    warn_of(&warnings.into_iter().collect());
+    Ok(built)
 }

@@ -184,7 +184,7 @@ impl Config {
     /// # Errors
     ///
     /// When a setting is missing, unknown, or contradicts another.
-    pub fn read(settings: &Settings) -> Result<(Config, Vec<String>), ConfigError> {
+    pub fn read(settings: &Settings) -> Result<(Config, Vec<ConfigError>), ConfigError> {
         for name in NOT_YET {
             if settings.get(name).is_some() {
                 let problem = "this version does not carry it out yet; remove it";
@@ -195,17 +195,14 @@ impl Config {
         config.check(settings)?;
         let mut warnings = Vec::new();
         if config.dlq.is_some() {
-            warnings.push(
-                "`dlq` is not yet carried out: dead letters are kept in the data directory"
-                    .to_owned(),
-            );
+            let problem =
+                "`dlq` is not yet carried out: dead letters are kept in the data directory";
+            warnings.push(settings.problem("dlq", problem));
         }
         if config.document_id.is_none() {
-            warnings.push(
-                "without `document_id` what is sent again after a crash is indexed twice; write \
-                 document_id: '${getMetadata(\"primary_key\")}'"
-                    .to_owned(),
-            );
+            let problem = "without `document_id` what is sent again after a crash is indexed twice";
+            let help = "write document_id: '${getMetadata(\"primary_key\")}'";
+            warnings.push(settings.problem("", problem).with_help(help));
         }
         Ok((config, warnings))
     }
