@@ -101,6 +101,15 @@ impl Expression {
         self.is_true(event).unwrap_or(false)
     }
 
+    /// Whether its value is true or false, if that can be told without an event: `/a > 1` is, `1` is
+    /// not, `/a` may be.
+    pub fn is_condition(&self) -> Option<bool> {
+        match &self.root.kind {
+            Kind::Field { .. } | Kind::Call { .. } => None,
+            _ => Some(self.root.is_condition()),
+        }
+    }
+
     /// Whether it looks into the document, which must be open then.
     pub fn uses_fields(&self) -> bool {
         self.uses_fields

@@ -41,9 +41,10 @@ fn warning(node: &Node, text: &str) -> Option<ParseError> {
             Some(error.with_help("put one of them in parentheses"))
         }
         Kind::Matches { pattern: Pattern::Fixed { source, regex: None }, .. } => {
-            let reason = regex::whole(source).err().unwrap_or_default();
-            let reason = reason.lines().last().unwrap_or_default().to_owned();
-            warn(format!("`{source}` is not a regular expression: {reason}"))
+            let reason = regex::complaint(source);
+            warn(format!(
+                "`{source}` is not a regular expression, and so matches nothing: {reason}"
+            ))
         }
         Kind::IsOneOf { set, .. } if is_mixed(set) => {
             warn("a set that mixes texts, numbers or booleans is never searched".to_owned())

@@ -15,3 +15,10 @@ pub(crate) fn whole(source: &str) -> Result<Regex, String> {
         .build()
         .map_err(|error| error.to_string())
 }
+
+/// What is wrong with `source`, in a line.
+pub(crate) fn complaint(source: &str) -> String {
+    let error = Regex::new(source).err().map(|error| error.to_string());
+    let error = error.or_else(|| whole(source).err()).unwrap_or_default();
+    error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}

@@ -44,10 +44,10 @@ fn outcome(mode: &str, text: &str, event: &Event) -> Result<Value, String> {
         "format" => {
             let mut out = String::new();
             let template = Template::parse(text).map_err(|_| "malformed".to_owned())?;
-            template.render(event, &mut out).map(|()| out.into()).map_err(kind)
+            template.render(event, &mut out).map(|()| out.into()).map_err(|error| kind(&error))
         }
-        "evaluate" => expression(text)?.eval(event).map_err(kind),
-        "conditional" => match expression(text)?.is_true(event).map_err(kind) {
+        "evaluate" => expression(text)?.eval(event).map_err(|error| kind(&error)),
+        "conditional" => match expression(text)?.is_true(event).map_err(|error| kind(&error)) {
             Ok(value) => Ok(value.into()),
             Err(kind) if kind == "evaluation" => Ok(false.into()),
             Err(kind) => Err(kind),
@@ -60,7 +60,7 @@ fn expression(text: &str) -> Result<Expression, String> {
     Expression::parse(text).map_err(|_| "parse".to_owned())
 }
 
-fn kind(error: EvalError) -> String {
+fn kind(error: &EvalError) -> String {
     match error {
         EvalError::NotBoolean { .. } => "non_boolean",
         EvalError::KeyNotFound { .. } => "key_not_found",

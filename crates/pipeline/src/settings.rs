@@ -5,6 +5,7 @@
 //! its line, so that whoever prints it can show the line.
 
 mod any;
+mod change;
 mod error;
 mod nearest;
 mod node;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use self::node::{Entry, Meaning, Node, Tree};
 pub use self::{
+    change::Substitute,
     error::ConfigError,
     nearest::nearest,
     place::{Place, SourceText},
@@ -62,9 +64,18 @@ impl Settings {
     ///
     /// As [`Settings::from_yaml`].
     pub fn from_source(source: SourceText) -> Result<Settings, ConfigError> {
+        match Settings::parse(source) {
+            (Some(settings), None) => Ok(settings),
+            (_, error) => Err(error.unwrap_or_else(|| ConfigError::new("", "cannot be read"))),
+        }
+    }
+
+    /// Reads a file of settings as far as it can be read, and says what is wrong with it: a key
+    /// that is there twice does not hide what else there is.
+    pub fn parse(source: SourceText) -> (Option<Settings>, Option<ConfigError>) {
         let source = Arc::new(source);
-        let node = yaml::parse(&source)?;
-        Ok(Settings { source, node, key_span: None })
+        let (node, error) = yaml::parse(&source);
+        (node.map(|node| Settings { source, node, key_span: None }), error)
     }
 
     /// Reads them as `T`: a struct whose fields are the settings.
@@ -83,6 +94,19 @@ impl Settings {
     /// A problem with the setting at `path` (`hosts[0]`; empty for all of them), found after reading.
     pub fn problem(&self, path: &str, problem: impl Into<String>) -> ConfigError {
         ConfigError::new(path, problem).with_place(self.nearest_to(path).place())
+    }
+
+    /// A problem with some bytes of the text at `path`: with a part of an expression. Points at
+    /// them if they stand in the file as they are, and at the whole text if not.
+    pub fn problem_within(
+        &self,
+        path: &str,
+        bytes: Range<usize>,
+        problem: impl Into<String>,
+    ) -> ConfigError {
+        let settings = self.nearest_to(path);
+        let place = settings.part_of_text(bytes).unwrap_or_else(|| settings.place());
+        ConfigError::new(path, problem).with_place(place)
     }
 
     /// The setting at `path` (`tables[0].stream`), if there is one.
@@ -145,6 +169,16 @@ impl Settings {
     /// Where its key stands, or itself if it has none.
     pub fn key_place(&self) -> Place {
         self.key_span.clone().map_or_else(|| self.place(), |span| self.place_of(span))
+    }
+
+    /// Where some bytes of the text stand, if nothing in it is escaped or folded.
+    fn part_of_text(&self, bytes: Range<usize>) -> Option<Place> {
+        let (text, written) = (self.text()?, self.source.text.get(self.node.span.clone())?);
+        let mut found = written.match_indices(text);
+        let (start, _) = found.next()?;
+        let is_part = found.next().is_none() && text.get(bytes.clone()).is_some();
+        let start = self.node.span.start + start;
+        is_part.then(|| self.place_of(start + bytes.start..start + bytes.end))
     }
 
     fn place_of(&self, span: Range<usize>) -> Place {

@@ -260,7 +260,7 @@ impl Endpoint {
         Ok(())
     }
 
-    fn compact(&self) {
+    pub(crate) fn compact(&self) {
         let Some(store) = &self.store else { return };
         let cells = || {
             let tables = self.tables();

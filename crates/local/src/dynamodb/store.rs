@@ -316,3 +316,6 @@ fn remove_snapshots(
 ) -> io::Result<()> {
     versions.try_for_each(|version| fs::remove_file(snapshot_path(dir, id, version)))
 }
+
+#[cfg(test)]
+mod tests;

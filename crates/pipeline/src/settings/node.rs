@@ -29,10 +29,12 @@ pub(super) struct Scalar {
     pub(super) quoted: bool,
     /// The text came from elsewhere (a secret, the environment) and is not to be shown.
     pub(super) hidden: bool,
+    /// It is the value, and not a reference to one that is still to be looked up.
+    pub(super) resolved: bool,
 }
 
 /// One key of a map, and its value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) key_span: Range<usize>,
@@ -79,6 +81,10 @@ pub(super) enum Meaning {
 }
 
 impl Scalar {
+    pub(super) fn written(text: String, quoted: bool) -> Scalar {
+        Scalar { text, quoted, hidden: false, resolved: true }
+    }
+
     pub(super) fn meaning(&self) -> Meaning {
         match self.text.as_str() {
             _ if self.quoted => Meaning::Text,

@@ -20,36 +20,40 @@ const MISTAKES_MAX: usize = 50;
 /// Reads `settings` as `T`.
 pub(super) fn read<T: DeserializeOwned>(settings: &Settings) -> Result<T, ConfigError> {
     let mut context = Context::default();
-    let mut mistakes: BTreeMap<(usize, String), Mistake> = BTreeMap::new();
+    let mut mistakes = Mistakes::new();
     for _ in 0..MISTAKES_MAX {
         let key_span = settings.place().span;
         let reader = Reader { context: &context, node: &settings.node, key_span, path: Path::Root };
         let result = T::deserialize(reader);
-        for unknown in context.unknown.take() {
-            mistakes.insert((unknown.span.start, unknown.at.clone()), unknown);
-        }
         let mistake = match result {
-            Ok(value) if mistakes.is_empty() => return Ok(value),
+            Ok(value) if mistakes.is_empty() && context.unknown.borrow().is_empty() => {
+                return Ok(value);
+            }
             Ok(_) => break,
             Err(error) => error.located(&Path::Root, &settings.place().span),
         };
         let at = mistake.at.clone();
         if !context.is_consequence(&mistake) {
-            mistakes.insert((mistake.span.start, at.clone()), mistake);
+            mistakes.insert(mistake.key(), mistake);
         }
         if at.is_empty() || context.left_out.contains(&at) {
             break;
         }
         context.left_out.push(at);
     }
+    mistakes.append(&mut context.unknown.take());
     let errors = mistakes.into_values().map(|mistake| mistake.into_error(settings));
     Err(ConfigError::all(errors).unwrap_or_else(|| settings.problem("", "cannot be read")))
 }
 
+/// In the order of the file, each once.
+type Mistakes = BTreeMap<(usize, String), Mistake>;
+
 /// What is known across attempts.
 #[derive(Default)]
 struct Context {
-    unknown: RefCell<Vec<Mistake>>,
+    /// Keys that mean nothing, found in any attempt.
+    unknown: RefCell<Mistakes>,
     left_out: Vec<String>,
 }
 
@@ -61,10 +65,22 @@ impl Context {
             Some(rest) => parent.is_empty() || rest.starts_with(['.', '[']),
             None => false,
         };
-        match mistake.kind {
-            Kind::Missing(field) => self.left_out.contains(&join(parent, field)),
-            Kind::SecondSpelling | Kind::Other => self.left_out.iter().any(below),
+        match &mistake.kind {
+            Kind::Missing(field) => {
+                self.left_out.contains(&join(parent, field)) || self.is_misspelt(parent, field)
+            }
+            Kind::Misspelt(_) | Kind::SecondSpelling | Kind::Other => {
+                self.left_out.iter().any(below)
+            }
         }
+    }
+
+    /// Whether `field` is missing in `parent` because a key there is a misspelling of it.
+    fn is_misspelt(&self, parent: &str, field: &str) -> bool {
+        self.unknown.borrow().values().any(|unknown| {
+            let (there, _) = unknown.at.rsplit_once('.').unwrap_or(("", ""));
+            there == parent && unknown.kind == Kind::Misspelt(field.to_owned())
+        })
     }
 }
 
@@ -102,16 +118,22 @@ struct Mistake {
 }
 
 /// The kinds of mistake that are treated differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     /// A setting that must be there is not.
     Missing(&'static str),
+    /// A key that means nothing is probably this one.
+    Misspelt(String),
     /// A setting is there under two names.
     SecondSpelling,
     Other,
 }
 
 impl Mistake {
+    fn key(&self) -> (usize, String) {
+        (self.span.start, self.at.clone())
+    }
+
     fn into_error(self, settings: &Settings) -> ConfigError {
         let place = settings.place_of(self.span);
         let error = ConfigError::new(self.at, self.problem).with_place(place);

@@ -183,6 +183,10 @@ fn a_mistake_says_where_and_what_to_write_instead() {
             "2:1: document_version_type: `document_version_type` is given in two spellings; keep \
              one of them",
         ),
+        (
+            "dlq: {s3: {buket: b}}",
+            "1:12: dlq.s3.buket: there is no setting `buket`; did you mean `bucket`?",
+        ),
         ("[a, b]", "1:1: expected settings (`name: value`), found a list"),
     ] {
         check_wrong(text, &[expected]);
@@ -283,6 +287,21 @@ fn a_problem_found_later_points_at_its_setting() {
     }
     assert_eq!(settings.get("tables[0].table_arn").unwrap().text(), Some("x"));
     assert!(settings.get("tables[1]").is_none());
+}
+
+#[test]
+fn a_problem_within_a_text_points_at_the_part_of_it() {
+    for (text, place) in [
+        ("when: '/a == '", "settings:1:12"),
+        ("when: /a ==  # nothing", "settings:1:11"),
+        ("when: \"/a\\u0020== \"", "settings:1:7"),
+        ("when: >-\n  /a\n  ==", "settings:2:3"),
+        ("when: |-\n  /a ==", "settings:2:7"),
+    ] {
+        let settings = Settings::from_yaml(text).unwrap();
+        let error = settings.problem_within("when", 4..5, "is wrong");
+        assert_eq!(error.place.unwrap().to_string(), place, "{text}");
+    }
 }
 
 proptest! {

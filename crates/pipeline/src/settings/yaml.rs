@@ -19,11 +19,12 @@ const NODES_MAX: usize = 200_000;
 /// How deep values may be nested. Readers recurse.
 const DEPTH_MAX: usize = 64;
 
-/// Reads the one document of a file.
-pub(super) fn parse(source: &Arc<SourceText>) -> Result<Arc<Node>, ConfigError> {
+/// Reads the one document of a file, as far as it can be read, and what is wrong with it.
+pub(super) fn parse(source: &Arc<SourceText>) -> (Option<Arc<Node>>, Option<ConfigError>) {
     if TEXT_MAX < source.text.len() {
         let problem = format!("the file is larger than {} MiB", TEXT_MAX >> 20);
-        return Err(ConfigError::new("", problem).with_place(place(source, 0..0)));
+        let error = ConfigError::new("", problem).with_place(place(source, 0..0));
+        return (None, Some(error.with_help("divide it into several files")));
     }
     let mut options = Options::default();
     options.set_emit_comments(false);
@@ -36,14 +37,11 @@ pub(super) fn parse(source: &Arc<SourceText>) -> Result<Arc<Node>, ConfigError> 
         n_nodes: 0,
         errors: Vec::new(),
     };
-    let root = builder.stream();
-    let Builder { errors, .. } = builder;
-    match root {
-        Ok(root) => ConfigError::all(errors).map_or(Ok(root), Err),
-        Err(last) => {
-            Err(ConfigError::all(errors.into_iter().chain([last.clone()])).unwrap_or(last))
-        }
-    }
+    let (root, last) = match builder.stream() {
+        Ok(root) => (Some(root), None),
+        Err(error) => (None, Some(error)),
+    };
+    (root, ConfigError::all(builder.errors.into_iter().chain(last)))
 }
 
 fn place(source: &Arc<SourceText>, span: Range<usize>) -> Place {
@@ -89,11 +87,12 @@ impl<'a> Builder<'a> {
                 let problem = self.error(at..at, format!("this is not YAML: {}", error.info()));
                 let line = self.source.text.get(..at).and_then(|text| text.rsplit('\n').next());
                 let tabs = line.is_some_and(|line| line.trim_start_matches(' ').starts_with('\t'));
-                Err(if tabs {
-                    problem.with_help("indent with spaces, not with tabs")
+                let help = if tabs {
+                    "indent with spaces, not with tabs"
                 } else {
-                    problem
-                })
+                    "look for an open quote or bracket before, or a wrong indent"
+                };
+                Err(problem.with_help(help))
             }
             None => Ok((Event::StreamEnd, Span::default())),
         }
@@ -119,7 +118,7 @@ impl<'a> Builder<'a> {
             Event::Scalar(text, style, _, tag) => {
                 let is_text = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let quoted = style != ScalarStyle::Plain || is_text;
-                let scalar = Scalar { text: text.into_owned(), quoted, hidden: false };
+                let scalar = Scalar::written(text.into_owned(), quoted);
                 Node::new(range(span), Tree::Scalar(scalar))
             }
             Event::SequenceStart(..) => self.list(span, depth)?,
@@ -210,6 +209,6 @@ fn range(span: &Span) -> Range<usize> {
 }
 
 fn null(span: Range<usize>) -> Node {
-    let scalar = Scalar { text: String::new(), quoted: false, hidden: false };
+    let scalar = Scalar::written(String::new(), false);
     Node::new(span, Tree::Scalar(scalar))
 }

@@ -136,7 +136,7 @@ fn bind(
             let b = Term::bind(b, role, placeholders)?;
             let symbol = comparator.symbol();
             if !matches!(comparator, Comparator::Equal | Comparator::NotEqual) {
-                let operator = format!("operator: {symbol}");
+                let operator = format!("operator or function: {symbol}");
                 a.expect_type(role, &operator, is_ordered)?;
                 b.expect_type(role, &operator, is_ordered)?;
             }
@@ -148,7 +148,7 @@ fn bind(
             let low = Term::bind(low, role, placeholders)?;
             let high = Term::bind(high, role, placeholders)?;
             for term in [&it, &low, &high] {
-                term.expect_type(role, "operator: BETWEEN", is_ordered)?;
+                term.expect_type(role, "operator or function: BETWEEN", is_ordered)?;
             }
             check_bounds(role, &low, &high)?;
             low.distinct_from(role, "BETWEEN", &it)?;

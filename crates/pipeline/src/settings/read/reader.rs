@@ -11,6 +11,7 @@ use super::{
 };
 use crate::settings::{
     any::{Exact, VALUE_NAME},
+    nearest,
     node::{Entry, Meaning, Node, Scalar, Tree},
 };
 
@@ -59,9 +60,20 @@ impl<'a> Reader<'a> {
 
     fn scalar(&self, what: &str) -> Result<&'a Scalar, ReadError> {
         match &self.node.tree {
-            Tree::Scalar(scalar) if scalar.meaning() != Meaning::Null => Ok(scalar),
+            Tree::Scalar(scalar) if scalar.meaning() != Meaning::Null => {
+                self.resolved(scalar)?;
+                Ok(scalar)
+            }
             _ => Err(self.expected(what)),
         }
+    }
+
+    fn resolved(&self, scalar: &Scalar) -> Result<(), ReadError> {
+        if scalar.resolved {
+            return Ok(());
+        }
+        let error = ReadError::new(format!("{} has not been resolved", scalar.show()));
+        Err(error.placed(&self.path, self.span()))
     }
 
     fn number<T: FromStr>(&self, what: &str) -> Result<T, ReadError> {
@@ -103,13 +115,15 @@ impl<'a> Reader<'a> {
                 _ if self.is_left_out(&path) => {}
                 Some(known) if !known.contains(&entry.key.as_str()) => {
                     let (problem, help) = unknown(&entry.key, known);
-                    self.context.unknown.borrow_mut().push(Mistake {
+                    let meant = nearest(&entry.key, known.iter().copied());
+                    let mistake = Mistake {
                         at: path.to_string(),
                         span: entry.key_span.clone(),
                         problem,
                         help: Some(help),
-                        kind: Kind::Other,
-                    });
+                        kind: meant.map_or(Kind::Other, |it| Kind::Misspelt(it.to_owned())),
+                    };
+                    self.context.unknown.borrow_mut().insert(mistake.key(), mistake);
                 }
                 _ => entries.push(entry),
             }
@@ -157,6 +171,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
             Tree::Map(_) => return self.deserialize_map(visitor),
             Tree::Scalar(scalar) => scalar,
         };
+        self.resolved(scalar)?;
         let text = scalar.text.as_str();
         self.place(match scalar.meaning() {
             Meaning::Null => visitor.visit_unit(),
@@ -285,7 +300,10 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         visitor: V,
     ) -> Result<V::Value, ReadError> {
         let (variant, content) = match &self.node.tree {
-            Tree::Scalar(scalar) if scalar.meaning() != Meaning::Null => (&scalar.text, None),
+            Tree::Scalar(scalar) if scalar.meaning() != Meaning::Null => {
+                self.resolved(scalar)?;
+                (&scalar.text, None)
+            }
             Tree::Map(entries) if entries.len() == 1 => {
                 (&entries[0].key, Some(self.value(&entries[0])))
             }
