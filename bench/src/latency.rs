@@ -6,7 +6,7 @@ use aws::Environment;
 use engine::Pipeline;
 use http::Method;
 use opensearch::{Config, DeadLetters, OpenSearchSink};
-use pipeline::{Clock, Settings, Stop};
+use pipeline::{Clock, Settings, Sink, Stop};
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
@@ -35,7 +35,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         Clock::real(),
     )?);
     sink.check().await?;
-    let pipeline = Pipeline::new("bench", Vec::new(), vec![Box::new(sink)], Clock::real());
+    let sink: Box<dyn Sink> = Box::new(sink);
+    let pipeline = Pipeline::new("bench", Vec::new(), Vec::new(), vec![sink.into()], Clock::real());
     let (stopper, stop) = Stop::pair();
     let source = Box::new(rig.source("LATEST")?);
     let running = {

@@ -71,7 +71,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 }
 
 async fn measure(name: &str, rig: &Rig, sink: Box<dyn Sink>) -> anyhow::Result<()> {
-    let pipeline = Pipeline::new("bench", Vec::new(), vec![sink], Clock::real());
+    let pipeline = Pipeline::new("bench", Vec::new(), Vec::new(), vec![sink.into()], Clock::real());
     let source = Box::new(rig.source("TRIM_HORIZON")?);
     let (stopper, stop) = Stop::pair();
     let (began, cpu) = (tokio::time::Instant::now(), process_cpu());

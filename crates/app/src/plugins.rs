@@ -6,8 +6,8 @@ use aws::Environment;
 use coordination::LeaseStore;
 use dynamodb::DynamoDbSource;
 use engine::{
-    Pipeline,
-    file::{PipelineSpec, PluginSpec},
+    Pipeline, Target, Wants,
+    file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
 use opensearch::{DeadLetters, OpenSearchSink};
 use pipeline::{Clock, ConfigError, Sink, SinkError, Source, SourceError};
@@ -81,13 +81,35 @@ pub(crate) fn build(
     }
     let mut sinks = Vec::new();
     for sink in &spec.sinks {
-        let read = read_sink(&sink.plugin, &spec.name, surroundings);
+        let read = read_sink(sink, &spec.name, surroundings);
         sinks.extend(note(read, &mut errors, &mut warnings).map(Arc::new));
     }
     let (true, Some(source)) = (errors.is_empty(), source) else { return Err(errors) };
-    let boxed = sinks.iter().map(|it| Box::new(Arc::clone(it)) as Box<dyn Sink>).collect();
-    let pipeline = Pipeline::new(&spec.name, Vec::new(), boxed, surroundings.clock.clone());
+    let targets = sinks.iter().zip(&spec.sinks).map(|(sink, spec_of_sink)| Target {
+        sink: Box::new(Arc::clone(sink)),
+        wants: wants(spec_of_sink, &spec.routes),
+    });
+    let routes = spec.routes.iter().map(|it| it.condition.clone()).collect();
+    let pipeline = Pipeline::new(
+        &spec.name,
+        Vec::new(),
+        routes,
+        targets.collect(),
+        surroundings.clock.clone(),
+    );
     Ok(Built { pipeline, warnings, source, surroundings: surroundings.clone(), sinks })
+}
+
+/// Which events a sink wants, by the places of its routes. That they exist was checked with the file.
+fn wants(sink: &SinkSpec, routes: &[RouteSpec]) -> Wants {
+    if sink.routes.is_empty() {
+        return Wants::Everything;
+    }
+    let place = |name: &String| routes.iter().position(|it| it.name == *name);
+    Wants::Routes {
+        any_of: sink.routes.iter().filter_map(place).collect(),
+        unrouted: sink.routes.iter().any(|it| it == SinkSpec::UNROUTED),
+    }
 }
 
 fn note<T>(
@@ -115,19 +137,21 @@ fn read_source(plugin: &PluginSpec) -> Result<(dynamodb::Config, Vec<ConfigError
 }
 
 fn read_sink(
-    plugin: &PluginSpec,
+    sink: &SinkSpec,
     pipeline: &str,
     surroundings: &Surroundings,
 ) -> Result<(OpenSearchSink, Vec<ConfigError>), ConfigError> {
     let Surroundings { environment, clock, dead_letters, .. } = surroundings.clone();
-    match plugin.name.as_str() {
+    // The rest of what every sink understands is refused by name, until it is carried out.
+    let settings = sink.plugin.settings.without(&["routes"]);
+    match sink.plugin.name.as_str() {
         "opensearch" => {
-            let (config, warnings) = opensearch::Config::read(&plugin.settings)?;
+            let (config, warnings) = opensearch::Config::read(&settings)?;
             let letters = DeadLetters::in_folder(Path::new(&dead_letters), pipeline);
-            let sink = OpenSearchSink::new(config, &plugin.settings, environment, letters, clock)?;
+            let sink = OpenSearchSink::new(config, &settings, environment, letters, clock)?;
             Ok((sink, warnings))
         }
-        _ => Err(unknown(plugin, "sink", "this version has `opensearch`")),
+        _ => Err(unknown(&sink.plugin, "sink", "this version has `opensearch`")),
     }
 }
 

@@ -55,6 +55,16 @@ pub enum AccessError {
         "no AWS credentials: {0}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role"
     )]
     NoCredentials(String),
+    /// The role exists not, or not for us, or nobody could be asked.
+    #[error(
+        "cannot take on the role {role}: {reason}; check `sts_role_arn`, that the role trusts us, and that STS can be reached"
+    )]
+    NoRole {
+        /// Its ARN.
+        role: String,
+        /// What was answered.
+        reason: String,
+    },
 }
 
 impl Access {
@@ -129,10 +139,10 @@ impl Access {
             }
             None => sdk.credentials_provider().ok_or_else(no_chain)?,
         };
-        provider
-            .provide_credentials()
-            .await
-            .map_err(|error| AccessError::NoCredentials(causes(&error)))
+        provider.provide_credentials().await.map_err(|error| match &self.0.config.sts_role_arn {
+            Some(role) => AccessError::NoRole { role: role.clone(), reason: causes(&error) },
+            None => AccessError::NoCredentials(causes(&error)),
+        })
     }
 
     async fn sdk(&self) -> &SdkConfig {

@@ -1,8 +1,9 @@
 //! Takes batches from their queue through the processors to the sinks. The only place where acks are
 //! settled.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use expression::Expression;
 use futures::{StreamExt, channel::mpsc, future::join_all};
 use pipeline::{
     Ack, Batch, Clock, Event, Flow, Outcome, Outlet, Processor, Sink, SinkError, Source,
@@ -11,7 +12,10 @@ use pipeline::{
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::Accounts;
+use crate::{
+    Accounts, Target, Wants,
+    route::{Spread, spread},
+};
 
 /// How many batches may wait between the source and the processors of a lane.
 const QUEUE_ROOM: usize = 16;
@@ -23,10 +27,11 @@ pub struct Pipeline(Arc<Inner>);
 struct Inner {
     name: String,
     processors: Vec<Box<dyn Processor>>,
-    sinks: Vec<Box<dyn Sink>>,
+    routes: Vec<Expression>,
+    targets: Vec<Target>,
     clock: Clock,
     accounts: Accounts,
-    outlet: std::sync::Mutex<Option<Outlet>>,
+    outlet: Mutex<Option<Outlet>>,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -36,22 +41,18 @@ impl std::fmt::Debug for Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline of processors, in the order they apply, and sinks that each get every event.
+    /// A pipeline of processors, in the order they apply, and sinks that each get what they want:
+    /// their [`crate::Wants`] name `routes` by their place.
     pub fn new(
         name: &str,
         processors: Vec<Box<dyn Processor>>,
-        sinks: Vec<Box<dyn Sink>>,
+        routes: Vec<Expression>,
+        targets: Vec<Target>,
         clock: Clock,
     ) -> Pipeline {
-        let (accounts, outlet) = (Accounts::default(), std::sync::Mutex::default());
-        Pipeline(Arc::new(Inner {
-            name: name.to_owned(),
-            processors,
-            sinks,
-            clock,
-            accounts,
-            outlet,
-        }))
+        let (accounts, outlet) = (Accounts::default(), Mutex::default());
+        let name = name.to_owned();
+        Pipeline(Arc::new(Inner { name, processors, routes, targets, clock, accounts, outlet }))
     }
 
     /// What it is called.
@@ -119,29 +120,23 @@ impl Pipeline {
 
     /// Takes batches all the way. A failed write drops their acks, and so fails them.
     async fn deliver(&self, batches: Vec<Batch>) {
-        let Inner { sinks, accounts, clock, .. } = &*self.0;
+        let Inner { routes, targets, accounts, clock, .. } = &*self.0;
         let (events, acks): (Vec<Vec<Event>>, Vec<Ack>) =
             batches.into_iter().map(|Batch { events, ack }| (events, ack)).unzip();
         let n_read: usize = events.iter().map(Vec::len).sum();
         accounts.take(n_read as u64);
-        let mut events: Vec<Event> = if self.0.processors.is_empty() && events.len() == 1 {
-            events.into_iter().next().unwrap_or_default()
+        let events: Vec<Event> = if self.0.processors.is_empty() {
+            flatten(events)
         } else {
             events.into_iter().flatten().flat_map(|event| self.process(event)).collect()
         };
         let created =
             events.last().and_then(|it| it.origin.as_ref()).map(|it| it.record.created_ms);
-        let n_last = sinks.len().saturating_sub(1);
-        match sinks.len() {
-            0 => accounts.sort(events.len() as u64, 0),
-            _ => accounts.sort(0, (events.len() * n_last) as u64),
-        }
-        let n_sent = (events.len() * sinks.len()) as u64;
-        let writes = sinks.iter().enumerate().map(|(n, sink)| {
-            let events = if n == n_last { std::mem::take(&mut events) } else { events.clone() };
-            write(sink.as_ref(), events)
-        });
-        let writes: Vec<_> = writes.collect();
+        let wants: Vec<&Wants> = targets.iter().map(|it| &it.wants).collect();
+        let Spread { events, unwanted, added } = spread(events, routes, &wants);
+        accounts.sort(unwanted, added);
+        let n_sent = events.iter().map(Vec::len).sum::<usize>() as u64;
+        let writes = targets.iter().zip(events).map(|(it, events)| write(it.sink.as_ref(), events));
         let mut tally = Tally::default();
         for written in join_all(writes).await {
             match written {
@@ -180,6 +175,15 @@ impl Pipeline {
 
     pub(crate) fn set_problem(&self, problem: String) {
         self.0.accounts.set_problem(problem);
+    }
+}
+
+/// One batch is passed on as it is; nothing is moved.
+fn flatten(mut batches: Vec<Vec<Event>>) -> Vec<Event> {
+    if batches.len() == 1 {
+        batches.swap_remove(0)
+    } else {
+        batches.into_iter().flatten().collect()
     }
 }
 

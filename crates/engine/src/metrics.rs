@@ -93,7 +93,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_pipeline_is_seen_in_every_metric() {
-        let pipeline = Pipeline::new("books", Vec::new(), Vec::new(), Clock::at(Timestamp(0)));
+        let pipeline =
+            Pipeline::new("books", Vec::new(), Vec::new(), Vec::new(), Clock::at(Timestamp(0)));
         pipeline.deliver_now(vec![Event::default()]).await;
         let text = render(&[pipeline], Timestamp(0));
         for (name, ..) in METRICS {

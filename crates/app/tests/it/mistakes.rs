@@ -30,11 +30,11 @@ async fn a_mistake_in_the_file_is_shown_with_its_place_and_remedy() {
     let path = file.to_str().unwrap();
     let good = include_str!("zero-etl.yaml");
     for (from, to, says) in [
-        ("hosts:", "host:", &["pipeline.yaml:24:", "host", "hosts"][..]),
-        ("index_type: custom", "index_type: costum", &["pipeline.yaml:26:", "custom"]),
+        ("hosts:", "host:", &["pipeline.yaml:20:", "did you mean `hosts`?"][..]),
+        ("index_type: custom", "index_type: costum", &["pipeline.yaml:22:", "custom"]),
         ("table_arn:", "table-arn:", &["pipeline.yaml:7:", "table_arn"]),
         ("table/books", "table/books/stream/2026", &["pipeline.yaml:7:", "is not a table ARN"]),
-        ("  sink:", "  sinks:", &["pipeline.yaml:22:", "sink"]),
+        ("  sink:", "  sinks:", &["pipeline.yaml:18:", "sink"]),
         ("dynamodb:\n      ack", "dinamodb:\n      ack", &["pipeline.yaml:4:", "dynamodb"]),
         ("LATEST", "EARLIEST", &["pipeline.yaml:9:", "LATEST"]),
         ("books:\n  source", "books: [\n  source", &["pipeline.yaml:"]),
@@ -80,6 +80,11 @@ async fn what_is_missing_outside_is_named() {
     std::fs::write(&file, yaml.replace(local.address("opensearch"), "http://127.0.0.1:9")).unwrap();
     check(&args, 1, &["cannot reach http://127.0.0.1:9", "hosts"]);
     std::fs::write(&file, yaml.replace(local.address("dynamodb"), "http://127.0.0.1:9")).unwrap();
+    check(&args, 1, &["cannot take on the role", "pipeline-role", "Connection refused"]);
+    let without_role = yaml.lines().filter(|it| !it.contains("sts_role_arn")).collect::<Vec<_>>();
+    let without_role = without_role.join("\n");
+    std::fs::write(&file, without_role.replace(local.address("dynamodb"), "http://127.0.0.1:9"))
+        .unwrap();
     check(&args, 1, &["cannot reach http://127.0.0.1:9"]);
     std::fs::write(&file, &yaml).unwrap();
 
@@ -99,7 +104,7 @@ async fn what_is_missing_outside_is_named() {
 
 #[tokio::test]
 async fn a_command_that_does_not_exist_is_an_error_of_usage() {
-    check(&["rnu"], 2, &["run"]);
+    check(&["rnu"], 2, &["unrecognized subcommand", "--help"]);
     check(&[], 2, &["Usage"]);
     check(&["run"], 2, &["FILE"]);
     check(&["demo", "--dynamodb", "nowhere"], 2, &["--dynamodb"]);

@@ -1,8 +1,5 @@
 use std::{
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -104,7 +101,8 @@ fn event(name: &str) -> Event {
 }
 
 fn pipeline(processors: Vec<Box<dyn Processor>>, sinks: Vec<Box<dyn Sink>>) -> Pipeline {
-    Pipeline::new("test", processors, sinks, Clock::at(Timestamp(0)))
+    let targets = sinks.into_iter().map(Target::from).collect();
+    Pipeline::new("test", processors, Vec::new(), targets, Clock::at(Timestamp(0)))
 }
 
 fn check_accounts(pipeline: &Pipeline, expected: &Account) {
