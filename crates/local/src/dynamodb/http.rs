@@ -97,7 +97,7 @@ fn perform(
             "this endpoint does not know {service}.{operation}"
         )));
     };
-    let answer = operation(endpoint, &caller, body);
+    let answer = operations::perform(operation, endpoint, &caller, body);
     // Even a refusal may show what another request has written a moment ago.
     endpoint.settle()?;
     answer

@@ -241,7 +241,7 @@ fn perform(db: &DynamoDb, step: &Step, at: usize) {
 
 fn call(db: &DynamoDb, operation: &str, body: &Value) -> Option<Value> {
     let operation = operations::named("DynamoDB_20120810", operation).unwrap();
-    let caller = Caller::of(&axum::http::HeaderMap::new()).unwrap();
+    let caller = Caller::of(&http::HeaderMap::new()).unwrap();
     let answer = operation(&db.endpoint, &caller, body.to_string().as_bytes()).ok()?;
     Some(if answer.is_empty() { Value::Null } else { serde_json::from_slice(&answer).unwrap() })
 }
