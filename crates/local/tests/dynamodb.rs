@@ -125,22 +125,21 @@ mod client {
             headers: &str,
             body: &[u8],
         ) -> std::io::Result<Answer> {
-            let mut stream = match self.stream.take() {
-                Some(stream) => stream,
-                None => {
-                    let stream = TcpStream::connect(self.address)?;
-                    stream.set_nodelay(true)?;
-                    BufReader::new(stream)
-                }
+            let mut stream = if let Some(stream) = self.stream.take() {
+                stream
+            } else {
+                let stream = TcpStream::connect(self.address)?;
+                stream.set_nodelay(true)?;
+                BufReader::new(stream)
             };
-            let mut head = format!(
-                "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {}\r\n",
+            let authorization = match self.authorization.as_str() {
+                "" => String::new(),
+                it => format!("Authorization: {it}\r\n"),
+            };
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}{authorization}Content-Length: {}\r\n\r\n",
                 body.len()
             );
-            if !self.authorization.is_empty() {
-                head += &format!("Authorization: {}\r\n", self.authorization);
-            }
-            head += "\r\n";
             stream.get_mut().write_all(&[head.as_bytes(), body].concat())?;
             let answer = read(&mut stream)?;
             self.stream = Some(stream);

@@ -95,7 +95,9 @@ impl Reader {
                 let page =
                     self.client.call("GetRecords", &json!({ "ShardIterator": here, "Limit": 7 }));
                 let records = page["Records"].as_array().unwrap();
-                records.iter().for_each(|record| self.take(record, &shard));
+                for record in records {
+                    self.take(record, &shard);
+                }
                 next = page.get("NextShardIterator").map(text);
                 if records.is_empty() && next.is_some() {
                     break;
