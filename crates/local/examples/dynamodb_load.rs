@@ -129,7 +129,7 @@ fn read_stream(address: &str, n_connections: usize) -> Outcome<()> {
                 n_records.fetch_add(count, Ordering::Relaxed);
                 n_bytes.fetch_add(page.len(), Ordering::Relaxed);
                 match between(&page, "\"NextShardIterator\":\"", "\"").filter(|_| 0 < count) {
-                    Some(next) => iterator = next.to_owned(),
+                    Some(next) => next.clone_into(&mut iterator),
                     None => break,
                 }
             }

@@ -65,4 +65,6 @@ impl ExpressionError {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -97,7 +97,7 @@ fn perform(
             "this endpoint does not know {service}.{operation}"
         )));
     };
-    let answer = operation(endpoint, &caller, body);
+    let answer = operations::perform(operation, endpoint, &caller, body);
     // Even a refusal may show what another request has written a moment ago.
     endpoint.settle()?;
     answer
@@ -136,14 +136,12 @@ fn without_target(
 }
 
 fn fail(failure: Failure) -> Response<Body> {
-    match failure.into_error() {
-        Some(error) => failed(&error),
-        None => {
-            let cut = std::io::Error::other("ordered at /_local/faults");
-            let parts = [Ok(Bytes::from_static(b"{\"")), Err(cut)];
-            Response::new(Body::from_stream(futures::stream::iter(parts)))
-        }
+    if let Some(error) = failure.into_error() {
+        return failed(&error);
     }
+    let cut = std::io::Error::other("ordered at /_local/faults");
+    let parts = [Ok(Bytes::from_static(b"{\"")), Err(cut)];
+    Response::new(Body::from_stream(futures::stream::iter(parts)))
 }
 
 /// The answer to a request that failed.

@@ -26,6 +26,17 @@ use super::{endpoint::Endpoint, error::ApiError, request::Caller};
 /// What every operation is.
 pub(crate) type Operation = fn(&Endpoint, &Caller, &[u8]) -> Result<Vec<u8>, ApiError>;
 
+/// Carries an operation out.
+pub(crate) fn perform(
+    operation: Operation,
+    endpoint: &Endpoint,
+    caller: &Caller,
+    body: &[u8],
+) -> Result<Vec<u8>, ApiError> {
+    parameters::refuse_not_yet(body)?;
+    operation(endpoint, caller, body)
+}
+
 /// The operation that `X-Amz-Target` names.
 pub(crate) fn named(service: &str, name: &str) -> Option<Operation> {
     Some(match (service, name) {

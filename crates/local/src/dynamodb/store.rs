@@ -107,6 +107,7 @@ impl Store {
 
     fn read(dir: &Path, lock: File) -> io::Result<(Store, Replay)> {
         let files = Files::list(dir)?;
+        files.unfinished.iter().try_for_each(fs::remove_file)?;
         let mut replay = Replay::default();
         let mut snapshot_bytes = 0;
         for (id, versions) in &files.snapshots {
@@ -260,7 +261,7 @@ impl Store {
 
     fn fail(&self, error: &io::Error) -> Unwritable {
         let why = self.failure.get_or_init(|| {
-            tracing::error!(%error, dir = %self.dir.display(), "cannot write the journal; refusing changes from now on");
+            tracing::error!(%error, dir = %self.dir.display(), "cannot write the journal; refusing requests from now on");
             error.to_string()
         });
         Unwritable(why.clone())
@@ -274,6 +275,8 @@ struct Files {
     journals: Vec<u64>,
     /// Versions by table, oldest first.
     snapshots: BTreeMap<u64, Vec<u64>>,
+    /// What a crash left of snapshots.
+    unfinished: Vec<PathBuf>,
 }
 
 impl Files {
@@ -290,8 +293,7 @@ impl Files {
                         files.snapshots.entry(id).or_default().push(version);
                     }
                 }
-                // A crash in the middle of writing it.
-                ["table", _, _, "unfinished"] => {}
+                ["table", _, _, "unfinished"] => files.unfinished.push(dir.join(&*name)),
                 _ => {}
             }
         }

@@ -312,7 +312,7 @@ impl Shard {
     ) -> Shard {
         let starting = sequence.advance();
         // Every number gives other digits, as far as 32 bits go.
-        let digits = (starting.0 as u32).wrapping_mul(0x9E37_79B1);
+        let digits = starting.0.wrapping_mul(0x9E37_79B1) & 0xFFFF_FFFF;
         let state = ShardState {
             id: format!("shardId-{now_ms:020}-{digits:08x}"),
             parent,

@@ -23,6 +23,8 @@ pub(crate) struct Table {
     pub(crate) sequence: Sequence,
     /// How often it has changed: grows with every record in the journal.
     pub(crate) version: u64,
+    /// When the newest record was made. Time does not go back within a stream, even if a clock does.
+    pub(crate) newest_ms: u64,
 }
 
 /// What becomes of one item.
@@ -52,6 +54,7 @@ impl Table {
             streams: Vec::new(),
             sequence: Sequence::default(),
             version: 0,
+            newest_ms: 0,
         }
     }
 
@@ -73,8 +76,10 @@ impl Table {
         };
         // Numbers are given away whether or not a stream is on, so that a replay gives the same.
         let sequence = self.sequence.advance();
+        self.newest_ms = self.newest_ms.max(now_ms);
+        let created_ms = self.newest_ms;
         if let Some(stream) = self.enabled_stream_mut() {
-            let record = Record { sequence, created_ms: now_ms, old: old.clone(), new, by_ttl };
+            let record = Record { sequence, created_ms, old: old.clone(), new, by_ttl };
             stream.append(hash, record);
         }
         Outcome::Changed { old }

@@ -53,9 +53,8 @@ impl Condition {
             Condition::Not(it) => !it.holds(item),
             Condition::Compare(a, comparator, b) => match (a.value(item), b.value(item)) {
                 (Some(a), Some(b)) => compare(&a, *comparator, &b),
-                // What is not there differs from everything that is.
-                (None, Some(_)) | (Some(_), None) => *comparator == Comparator::NotEqual,
-                (None, None) => false,
+                // What is not there differs from everything, even from what is not there either.
+                _ => *comparator == Comparator::NotEqual,
             },
             Condition::Between(it, low, high) => {
                 let (Some(it), Some(low), Some(high)) =
@@ -109,7 +108,9 @@ impl Condition {
             Condition::Between(a, b, c) => [a, b, c].into_iter().for_each(|it| of_term(it, look)),
             Condition::In(a, list) => {
                 of_term(a, look);
-                list.iter().for_each(|it| of_term(it, look));
+                for it in list {
+                    of_term(it, look);
+                }
             }
             Condition::Exists(path) | Condition::NotExists(path) | Condition::HasType(path, _) => {
                 look(path);

@@ -43,7 +43,8 @@ impl From<Malformed> for Stop<'_> {
     }
 }
 
-fn found<'a>(walk: Result<(), Stop<'a>>) -> Option<&'a [u8]> {
+#[expect(clippy::needless_pass_by_value, reason = "it is what walking returns")]
+fn found(walk: Result<(), Stop<'_>>) -> Option<&[u8]> {
     match walk {
         Err(Stop::Found(text)) => Some(text),
         _ => None,

@@ -146,9 +146,7 @@ impl<'a> Parser<'a> {
         };
         let closes_at_once = self.peek_text() == ")";
         let inner = match inner {
-            Primary::Operand(operand) if closes_at_once && !matches!(operand, Operand::Call(_)) => {
-                Primary::Operand(operand)
-            }
+            Primary::Operand(operand) if closes_at_once => Primary::Operand(operand),
             Primary::Operand(operand) => {
                 let first = self.comparison(operand)?;
                 Primary::Logic(self.rest_of_or(first)?)
@@ -213,10 +211,18 @@ impl<'a> Parser<'a> {
             return self.operand();
         }
         self.nest()?;
+        self.refuse_doubled();
         let operand = self.operand_or_parenthesised()?;
         self.expect(")")?;
         self.nesting -= 1;
         Ok(operand)
+    }
+
+    /// Behind an opening parenthesis: another one adds nothing, for operands.
+    fn refuse_doubled(&mut self) {
+        if self.peek_text() == "(" {
+            self.remember("The expression has redundant parentheses;");
+        }
     }
 
     fn operand(&mut self) -> Result<Operand> {
@@ -272,6 +278,7 @@ impl<'a> Parser<'a> {
             return self.operand();
         }
         self.nest()?;
+        self.refuse_doubled();
         let sum = self.sum()?;
         self.expect(")")?;
         self.nesting -= 1;
@@ -302,7 +309,7 @@ impl<'a> Parser<'a> {
         }
         if STEPS_MAX < steps.len() {
             self.remember(&format!(
-                "The document path has too many nesting elements; nesting levels: {}",
+                "The document path has too many nesting levels; nesting levels: {}",
                 steps.len()
             ));
         }

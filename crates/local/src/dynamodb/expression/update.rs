@@ -120,7 +120,7 @@ impl Update {
             }
         }
         // Places behind the end of a list are filled in the order of their indices.
-        values.sort_by(|(a, _), (b, _)| a.cmp(b));
+        values.sort_by_key(|(path, _)| *path);
         for (path, value) in values {
             set(item, path, value)?;
         }

@@ -71,13 +71,13 @@ proptest! {
     /// Within a partition, keys are in the order of the values of the sort key.
     #[test]
     fn keys_sort_as_their_values(a in any::<(String, i64, Vec<u8>)>(), b in any::<(String, i64, Vec<u8>)>()) {
-        check_keys_sort_as_their_values(a, b)?;
+        check_keys_sort_as_their_values(&a, &b)?;
     }
 }
 
 fn check_keys_sort_as_their_values(
-    a: (String, i64, Vec<u8>),
-    b: (String, i64, Vec<u8>),
+    a: &(String, i64, Vec<u8>),
+    b: &(String, i64, Vec<u8>),
 ) -> TestCaseResult {
     let number = |it: i64| Number::parse(&it.to_string()).unwrap();
     let pairs = [

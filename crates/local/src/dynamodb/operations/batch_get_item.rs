@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::parameters::{Consumed, Names, key, parse, placeholders, read_units, required};
+use super::parameters::{Consumed, Names, key, not_yet, parse, placeholders, read_units, required};
 use crate::dynamodb::{
     answer::{Answer, write_list},
     endpoint::Endpoint,
@@ -41,6 +41,8 @@ struct Wanted<'a> {
     projection_expression: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expression_attribute_names: Names,
+    #[serde(skip_serializing)]
+    attributes_to_get: Option<Vec<String>>,
 }
 
 pub(crate) fn batch_get_item(
@@ -70,6 +72,9 @@ pub(crate) fn batch_get_item(
             return Err(ApiError::Validation(format!(
                 "The list of keys in RequestItems for BatchGetItem is required: {name} has empty list"
             )));
+        }
+        if wanted.attributes_to_get.is_some() {
+            return Err(not_yet("AttributesToGet", "ProjectionExpression"));
         }
         let text = wanted.projection_expression.as_deref();
         let names = wanted.expression_attribute_names.clone();

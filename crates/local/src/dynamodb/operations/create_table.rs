@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{parse, refuse_not_yet, required};
+use super::parameters::{parse, required};
 use crate::dynamodb::{
     answer::Answer,
     endpoint::{Endpoint, check_table_name, table_address},
@@ -88,7 +88,6 @@ pub(crate) fn create_table(
     caller: &Caller,
     body: &[u8],
 ) -> Result<Vec<u8>, ApiError> {
-    refuse_not_yet(body)?;
     let request: Request = parse(body)?;
     let (region, name) = table_address(caller, &required(request.table_name, "tableName")?)?;
     check_table_name(&name)?;

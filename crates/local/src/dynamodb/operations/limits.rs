@@ -1,5 +1,7 @@
 //! `DescribeLimits`, `DescribeEndpoints`.
 
+#![expect(clippy::unnecessary_wraps, reason = "every operation has the same shape")]
+
 use serde_json::json;
 
 use crate::dynamodb::{endpoint::Endpoint, error::ApiError, request::Caller};

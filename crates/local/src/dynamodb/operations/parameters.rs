@@ -246,10 +246,13 @@ pub(crate) fn refuse_not_yet(body: &[u8]) -> Result<(), ApiError> {
         Ok::<(), wire::json::Malformed>(())
     });
     match (walk, refused) {
-        (Ok(()), Some((name, instead))) => Err(ApiError::Validation(format!(
-            "{name} is not supported by this endpoint yet; use {instead}"
-        ))),
+        (Ok(()), Some((name, instead))) => Err(not_yet(name, instead)),
         // Whoever reads the body next says what is wrong with it.
         _ => Ok(()),
     }
+}
+
+/// What to use instead of a parameter that is not supported yet.
+pub(crate) fn not_yet(name: &str, instead: &str) -> ApiError {
+    ApiError::Validation(format!("{name} is not supported by this endpoint yet; use {instead}"))
 }

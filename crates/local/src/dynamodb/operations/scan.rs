@@ -7,9 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     page::{Page, Shown, only_count, start_key},
-    parameters::{
-        Consumed, Names, Values, limit, parse, placeholders, read_units, refuse_not_yet, required,
-    },
+    parameters::{Consumed, Names, Values, limit, parse, placeholders, read_units, required},
     query::refuse_index,
 };
 use crate::dynamodb::{
@@ -45,7 +43,6 @@ struct Request<'a> {
 }
 
 pub(crate) fn scan(endpoint: &Endpoint, caller: &Caller, body: &[u8]) -> Result<Vec<u8>, ApiError> {
-    refuse_not_yet(body)?;
     let request: Request<'_> = parse(body)?;
     let cell = endpoint.table(caller, &required(request.table_name, "tableName")?)?;
     refuse_index(request.index_name.as_deref())?;

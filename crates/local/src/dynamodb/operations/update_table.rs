@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     create_table::{Encryption, ProvisionedThroughput, StreamSpecification, throughput},
-    parameters::{parse, refuse_not_yet, required},
+    parameters::{parse, required},
 };
 use crate::dynamodb::{
     answer::Answer,
@@ -34,7 +34,6 @@ pub(crate) fn update_table(
     caller: &Caller,
     body: &[u8],
 ) -> Result<Vec<u8>, ApiError> {
-    refuse_not_yet(body)?;
     let request: Request = parse(body)?;
     let cell = endpoint.table(caller, &required(request.table_name, "tableName")?)?;
     for (name, value) in [

@@ -136,10 +136,9 @@ impl Replay {
             self.n_lost += 1;
             return;
         };
-        let stream = self
-            .tables
-            .get_mut(&id)
-            .and_then(|table| table.streams.iter_mut().find(|it| it.label == label));
+        let Some(table) = self.tables.get_mut(&id) else { return };
+        table.newest_ms = table.newest_ms.max(created_ms);
+        let stream = table.streams.iter_mut().find(|it| it.label == label);
         let shard = stream.and_then(|it| it.shards.iter_mut().find(|it| it.state.id == shard));
         if let Some(shard) = shard {
             shard.log.push(Record { sequence, created_ms, old, new, by_ttl });

@@ -171,6 +171,39 @@ fn compaction_keeps_what_is_shared_in_one_piece() {
     assert_eq!(address(&records[3].new), address(&item));
 }
 
+#[test]
+fn compaction_loses_nothing_that_is_written_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    perform(&db, &Step::Create(0), 0);
+    std::thread::scope(|scope| {
+        for writer in 0..3u8 {
+            let db = db.clone();
+            scope.spawn(move || {
+                for n in 0..600u16 {
+                    let value = u8::try_from(n / 7 % 256).unwrap();
+                    perform(&db, &Step::Put(writer * 80 + u8::try_from(n % 80).unwrap(), value), 0);
+                    if n % 5 == 0 {
+                        perform(&db, &Step::Delete(writer), 0);
+                    }
+                }
+            });
+        }
+        for _ in 0..8 {
+            db.endpoint.compact();
+        }
+    });
+    let before = picture(&db);
+    drop(db);
+    fs::write(dir.path().join("table-00000001.000000000001.unfinished"), "half").unwrap();
+    assert_eq!(picture(&open(dir.path())), before);
+    let names: Vec<String> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names.len(), 3, "one journal, one snapshot, the lock: {names:?}");
+}
+
 fn open(dir: &Path) -> DynamoDb {
     DynamoDb::open(Some(dir), Clock::default()).unwrap()
 }
@@ -241,7 +274,7 @@ fn perform(db: &DynamoDb, step: &Step, at: usize) {
 
 fn call(db: &DynamoDb, operation: &str, body: &Value) -> Option<Value> {
     let operation = operations::named("DynamoDB_20120810", operation).unwrap();
-    let caller = Caller::of(&axum::http::HeaderMap::new()).unwrap();
+    let caller = Caller::of(&http::HeaderMap::new()).unwrap();
     let answer = operation(&db.endpoint, &caller, body.to_string().as_bytes()).ok()?;
     Some(if answer.is_empty() { Value::Null } else { serde_json::from_slice(&answer).unwrap() })
 }

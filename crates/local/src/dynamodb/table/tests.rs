@@ -55,6 +55,17 @@ fn a_stream_that_is_switched_off_stays_for_a_day() {
 }
 
 #[test]
+fn time_does_not_go_back_within_a_stream() {
+    let mut table = table();
+    table.enable_stream(ViewType::NewImage, 0);
+    table.apply(put("a", "1"), 10);
+    table.apply(put("a", "2"), 5);
+    let shards = table.streams[0].shards.iter();
+    let times: Vec<u64> = shards.flat_map(|it| it.log.iter()).map(|it| it.created_ms).collect();
+    assert_eq!(times, [10, 10]);
+}
+
+#[test]
 fn a_deleted_table_is_empty_and_its_stream_ends() {
     let mut table = table();
     table.enable_stream(ViewType::NewImage, 0);

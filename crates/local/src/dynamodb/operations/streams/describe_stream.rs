@@ -43,13 +43,9 @@ pub(crate) fn describe_stream(
     let filter = request.shard_filter.as_ref();
     let kinds = ["CHILD_SHARDS"];
     let kind = one_of(filter.and_then(|it| it.r#type.as_deref()), "shardFilter.type", &kinds)?;
-    let parent = match kind {
-        None => None,
-        Some(_) => {
-            let id = filter.and_then(|it| it.shard_id.as_deref());
-            Some(required(id, "shardFilter.shardId")?)
-        }
-    };
+    let parent = kind
+        .map(|_| required(filter.and_then(|it| it.shard_id.as_deref()), "shardFilter.shardId"))
+        .transpose()?;
     let (cell, label) = super::find(endpoint, &arn)?;
     let table = cell.read();
     let stream = table.streams.iter().find(|it| it.label == label);
