@@ -95,7 +95,7 @@ impl Builder<'_> {
         if n_should < minimum {
             return Ok(Box::new(EmptyQuery));
         }
-        if !required && n_should == 0 || !required && minimum == 0 {
+        if !required && (n_should == 0 || minimum == 0) {
             // Nothing but exclusions: everything else, without a score.
             let all = ConstScoreQuery::new(Box::new(AllQuery), 0.0);
             clauses.push((Occur::Must, Box::new(all)));
@@ -150,10 +150,10 @@ impl Builder<'_> {
         if !matches!(field.kind, FieldKind::Text) {
             return self.exact(field, &Value::from(text));
         }
-        let slot = self.slot(field)?;
+        let into = self.slot(field)?;
         let words = field.search_analyzer.unwrap_or(field.analyzer).terms(text);
         let mut terms: Vec<Term> =
-            words.iter().map(|word| Term::from_field_text(slot, word)).collect();
+            words.iter().map(|word| Term::from_field_text(into, word)).collect();
         Ok(match terms.len() {
             0 => Box::new(EmptyQuery),
             1 => Box::new(TermQuery::new(terms.remove(0), IndexRecordOption::WithFreqs)),

@@ -82,12 +82,16 @@ impl Table {
 
     fn choose(&self, names: &str) -> Vec<usize> {
         let names = names.split(',');
-        let chosen = names.flat_map(|name| if let Some(at) = self.find(name) { vec![at] } else {
-            let all = 0..self.columns.len();
-            all.filter(|it| {
-                name.contains('*') && matches_wildcard(name, self.columns[*it].name)
-            })
-            .collect()
+        let chosen = names.flat_map(|name| {
+            if let Some(at) = self.find(name) {
+                vec![at]
+            } else {
+                let all = 0..self.columns.len();
+                all.filter(|it| {
+                    name.contains('*') && matches_wildcard(name, self.columns[*it].name)
+                })
+                .collect()
+            }
         });
         chosen.collect()
     }
@@ -129,7 +133,13 @@ impl Table {
             let cells: Vec<String> = chosen
                 .iter()
                 .zip(&widths)
-                .map(|(at, width)| if self.columns[*at].is_right { format!("{:>width$}", row[*at]) } else { format!("{:<width$}", row[*at]) })
+                .map(|(at, width)| {
+                    if self.columns[*at].is_right {
+                        format!("{:>width$}", row[*at])
+                    } else {
+                        format!("{:<width$}", row[*at])
+                    }
+                })
                 .collect();
             out.push_str(&cells.join(" "));
             out.push('\n');
