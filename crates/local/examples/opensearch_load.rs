@@ -9,7 +9,7 @@ use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -25,20 +25,20 @@ fn main() {
     match args.get(1).map(String::as_str) {
         Some("serve") => {
             let port = u16::try_from(number(2)).unwrap();
-            let (address, _) = serve(port, args.get(3).map(PathBuf::from));
+            let (address, _) = serve(port, args.get(3).map(Path::new));
             println!("http://{address}");
             loop {
                 thread::park();
             }
         }
-        Some("bulk") => bulk(number(2), number(3), args.get(4).map(PathBuf::from)),
+        Some("bulk") => bulk(number(2), number(3), args.get(4).map(Path::new)),
         _ => println!("opensearch_load serve PORT [DIR] | bulk DOCUMENTS CLIENTS [DIR]"),
     }
 }
 
-fn serve(port: u16, folder: Option<PathBuf>) -> (SocketAddr, tokio::runtime::Runtime) {
+fn serve(port: u16, folder: Option<&Path>) -> (SocketAddr, tokio::runtime::Runtime) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let endpoint = OpenSearch::open(folder.as_deref(), Clock::default()).unwrap();
+    let endpoint = OpenSearch::open(folder, Clock::default()).unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", port))).unwrap();
     let address = listener.local_addr().unwrap();
     let router = endpoint.router();
@@ -46,7 +46,7 @@ fn serve(port: u16, folder: Option<PathBuf>) -> (SocketAddr, tokio::runtime::Run
     (address, runtime)
 }
 
-fn bulk(n_documents: usize, n_clients: usize, folder: Option<PathBuf>) {
+fn bulk(n_documents: usize, n_clients: usize, folder: Option<&Path>) {
     println!("idle, nothing open:      {} KB", resident_kb());
     let (address, _runtime) = serve(0, folder);
     call(address, "PUT", "/books", b"{}");
