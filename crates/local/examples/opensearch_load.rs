@@ -16,6 +16,10 @@ use std::{
 
 use local::{clock::Clock, opensearch::OpenSearch};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Documents in one request.
 const BATCH: usize = 1000;
 
@@ -156,6 +160,7 @@ fn exchange(stream: &mut TcpStream, method: &str, path: &str, body: &[u8]) -> St
 
 fn resident_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).unwrap_or_default();
+    // Without mapped files, which the system takes back when it needs the memory.
+    let line = status.lines().find_map(|it| it.strip_prefix("RssAnon:")).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse().unwrap_or_default()
 }
