@@ -4,6 +4,11 @@
 //! its call in [`routes`], and the call, one file per subject, asks the engine, `search`.
 //! Calls are plain functions on blocking threads; nothing here waits for the disk on an async one.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "every call has the same shape, also one that cannot fail"
+)]
+
 mod aliases;
 mod answer;
 mod bulk;

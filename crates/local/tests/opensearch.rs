@@ -1,6 +1,7 @@
 //! The OpenSearch endpoint over HTTP, as any client sees it.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::needless_raw_string_hashes, reason = "all requests are written alike")]
 
 #[path = "opensearch/bulk.rs"]
 mod bulk;

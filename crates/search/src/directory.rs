@@ -215,7 +215,9 @@ impl Pins {
         let id = name.split('.').next().unwrap_or_default();
         match self.0.get(id) {
             None => false,
-            Some(deletes) if name.ends_with(".del") => deletes.as_deref() == Some(name),
+            Some(deletes) if name.rsplit('.').next() == Some("del") => {
+                deletes.as_deref() == Some(name)
+            }
             Some(_) => true,
         }
     }

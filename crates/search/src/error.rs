@@ -1,6 +1,6 @@
 //! What goes wrong, in OpenSearch's own words: a status, a type and a reason. Pure.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 use serde_json::{Map, Value, json};
 
@@ -50,9 +50,10 @@ impl Failure {
 
     /// A request refused before it was looked at closely; `problems` are numbered.
     pub fn validation(problems: &[&str]) -> Failure {
-        let problems: String =
-            problems.iter().enumerate().map(|(n, it)| format!(" {}: {it};", n + 1)).collect();
-        let reason = format!("Validation Failed:{problems}");
+        let mut reason = String::from("Validation Failed:");
+        for (n, problem) in problems.iter().enumerate() {
+            let _ = write!(reason, " {}: {problem};", n + 1);
+        }
         Failure::new(400, "action_request_validation_exception", reason)
     }
 

@@ -73,6 +73,7 @@ pub(crate) enum Node {
 
 /// A typed field.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "these are the parameters that a mapping has")]
 pub(crate) struct Field {
     /// Its name with those of the objects around it: `a.b`.
     pub(crate) path: Arc<str>,

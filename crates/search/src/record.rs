@@ -141,7 +141,9 @@ mod tests {
         #[test]
         fn a_batch_comes_back(writes in prop::collection::vec(any_write(), 0..8), cut in any::<prop::sample::Index>()) {
             let mut record = Vec::new();
-            writes.iter().for_each(|it| it.encode(&mut record));
+            for write in &writes {
+                write.encode(&mut record);
+            }
             prop_assert_eq!(Write::decode_all(&record), Some(writes));
             let _ = Write::decode_all(&record[..cut.index(record.len() + 1)]);
         }

@@ -110,7 +110,7 @@ fn write(server: &Server, call: &Call, index: &Arc<Index>, operation: Operation)
     }
     let mut written = Written::new(index, &id, &done, refresh);
     if let (Some(filter), Some(source)) =
-        (wanted_source(call)?.filter(|_| is_update(call)), &done.source)
+        (wanted_source(call).filter(|_| is_update(call)), &done.source)
     {
         let source = filter.apply(&String::from_utf8_lossy(source));
         let source: Value = serde_json::from_str(&source).unwrap_or_default();
@@ -305,7 +305,7 @@ fn got<'a>(index: &'a str, id: &'a str, found: Option<Found>, filter: Option<&Fi
 }
 
 /// Which parts of the document the parameters ask for; none, if they say so.
-pub(super) fn wanted_source(call: &Call) -> Result<Option<Filter>> {
+pub(super) fn wanted_source(call: &Call) -> Option<Filter> {
     let list = |name: &str| -> Vec<String> {
         let paths = call.param(name).unwrap_or_default().split(',');
         paths.filter(|it| !it.is_empty()).map(str::to_owned).collect()
@@ -313,11 +313,11 @@ pub(super) fn wanted_source(call: &Call) -> Result<Option<Filter>> {
     let mut filter =
         Filter { includes: list("_source_includes"), excludes: list("_source_excludes") };
     match call.param("_source") {
-        Some("false") => return Ok(None),
+        Some("false") => return None,
         None | Some("" | "true") => {}
         Some(_) => filter.includes = list("_source"),
     }
-    Ok(Some(filter))
+    Some(filter)
 }
 
 fn find(server: &Server, call: &Call) -> Result<(Arc<Index>, Option<Found>)> {
@@ -348,7 +348,7 @@ fn find(server: &Server, call: &Call) -> Result<(Arc<Index>, Option<Found>)> {
 pub(super) fn get(server: &Server, call: &Call) -> Result<Answer> {
     let (index, found) = find(server, call)?;
     let status = if found.is_some() { 200 } else { 404 };
-    let filter = wanted_source(call)?;
+    let filter = wanted_source(call);
     Ok(Answer::with_status(status, &got(&index.name, call.var("id"), found, filter.as_ref())))
 }
 
@@ -359,15 +359,20 @@ pub(super) fn source(server: &Server, call: &Call) -> Result<Answer> {
         let reason = format!("Document not found [{}]/[{}]", call.var("index"), call.var("id"));
         return Err(Failure::new(404, "resource_not_found_exception", reason));
     };
-    let filter = wanted_source(call)?.unwrap_or_default();
+    let filter = wanted_source(call).unwrap_or_default();
     Ok(Answer::json(&raw(filter.apply(&String::from_utf8_lossy(&found.source)))))
+}
+
+#[derive(Serialize)]
+struct Docs {
+    docs: Vec<Box<RawValue>>,
 }
 
 /// `POST /_mget`
 pub(super) fn mget(server: &Server, call: &Call) -> Result<Answer> {
     let body = call.required_json()?;
     let mut wanted: Vec<(String, String, Option<Filter>)> = Vec::new();
-    let default = wanted_source(call)?;
+    let default = wanted_source(call);
     let here = call.var("index").to_owned();
     for id in body["ids"].as_array().into_iter().flatten() {
         let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
@@ -409,9 +414,5 @@ pub(super) fn mget(server: &Server, call: &Call) -> Result<Answer> {
         }
     });
     let docs: Vec<Box<RawValue>> = docs.collect();
-    #[derive(Serialize)]
-    struct Docs {
-        docs: Vec<Box<RawValue>>,
-    }
     Ok(Answer::json(&Docs { docs }))
 }

@@ -24,6 +24,7 @@ struct Searched {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "so it is called on the wire")]
 struct Hits {
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<Value>,
@@ -104,7 +105,7 @@ fn apply_params(call: &Call, request: &mut Request) -> Result<()> {
         .iter()
         .any(|it| call.param(it).is_some());
     if asks_for_source {
-        request.source = wanted_source(call)?;
+        request.source = wanted_source(call);
     }
     request.version |= call.flag("version", false)?;
     request.seq_no_primary_term |= call.flag("seq_no_primary_term", false)?;

@@ -152,9 +152,13 @@ fn a_large_request_is_taken_and_found() {
     let endpoint = Endpoint::start();
     let mut body = String::new();
     for n in 0..5000 {
-        body.push_str(&format!(
-            "{{\"index\":{{\"_id\":\"{n}\"}}}}\n{{\"n\":{n},\"text\":\"number {n}\"}}\n"
-        ));
+        let document = format!(r#"{{"n":{n},"text":"number {n}"}}"#);
+        body.extend([
+            format!(r#"{{"index":{{"_id":"{n}"}}}}"#),
+            "\n".into(),
+            document,
+            "\n".into(),
+        ]);
     }
     let headers = "content-type: application/x-ndjson\r\n";
     let reply = endpoint

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use local::{clock::Clock, opensearch::OpenSearch};
 use serde_json::json;
 
 use crate::endpoint::Endpoint;
@@ -71,7 +72,6 @@ fn nothing_acknowledged_is_lost() {
 fn a_folder_that_cannot_be_used_says_so() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("catalog.json"), "nonsense").unwrap();
-    let error =
-        local::opensearch::OpenSearch::open(Some(folder.path()), Default::default()).unwrap_err();
+    let error = OpenSearch::open(Some(folder.path()), Clock::default()).unwrap_err();
     assert!(error.to_string().contains("move it away to start with no indices"), "{error}");
 }

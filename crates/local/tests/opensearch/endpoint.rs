@@ -65,10 +65,11 @@ impl Endpoint {
         body: &[u8],
     ) -> io::Result<Reply> {
         let mut stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let length = match headers.contains("content-length") {
-            true => String::new(),
-            false => format!("content-length: {}\r\n", body.len()),
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        let length = if headers.contains("content-length") {
+            String::new()
+        } else {
+            format!("content-length: {}\r\n", body.len())
         };
         let address = self.address;
         let head = format!(
@@ -105,7 +106,7 @@ impl Endpoint {
     }
 
     pub(crate) fn bulk(&self, path: &str, lines: &[&str]) -> Reply {
-        let body: String = lines.iter().map(|it| format!("{it}\n")).collect();
+        let body = lines.join("\n") + "\n";
         let headers = "content-type: application/x-ndjson\r\n";
         self.send("POST", path, headers, body.as_bytes()).unwrap()
     }
@@ -137,8 +138,8 @@ pub(crate) fn difference(expected: &Value, seen: &Value) -> Option<String> {
             })
         }
         (Value::Array(expected), Value::Array(seen)) if expected.len() == seen.len() => {
-            let pairs = expected.iter().zip(seen).enumerate();
-            pairs.filter_map(|(n, (e, s))| Some(format!("[{n}]{}", difference(e, s)?))).next()
+            let mut pairs = expected.iter().zip(seen).enumerate();
+            pairs.find_map(|(n, (e, s))| Some(format!("[{n}]{}", difference(e, s)?)))
         }
         (expected, seen) => (expected != seen).then(|| format!(": {expected} is {seen}")),
     }

@@ -154,7 +154,7 @@ impl Resolved {
         }
         if let Some(mappings) = get("mappings") {
             let added = Mapping::read(mappings)?;
-            self.override_mapping(&added, mappings)?;
+            self.override_mapping(&added)?;
         }
         if let Some(aliases) = get("aliases") {
             let aliases = aliases
@@ -168,16 +168,16 @@ impl Resolved {
     }
 
     /// A field may have another type here than in a template: what comes later counts.
-    fn override_mapping(&mut self, added: &Mapping, given: &Value) -> Result<()> {
+    fn override_mapping(&mut self, added: &Mapping) -> Result<()> {
         let mut before = self.mapping.to_json();
-        overlay(&mut before, &added.to_json(), given);
+        overlay(&mut before, &added.to_json());
         self.mapping = Mapping::read(&before)?;
         Ok(())
     }
 }
 
 /// Puts `new` over `old`: objects member by member, but a field with a type as a whole.
-fn overlay(old: &mut Value, new: &Value, given: &Value) {
+fn overlay(old: &mut Value, new: &Value) {
     let (Value::Object(old_members), Value::Object(new_members)) = (&mut *old, new) else {
         *old = new.clone();
         return;
@@ -188,7 +188,7 @@ fn overlay(old: &mut Value, new: &Value, given: &Value) {
         };
         match old_members.get_mut(name) {
             Some(known) if known.is_object() && !is_field(value) && !is_field(known) => {
-                overlay(known, value, given);
+                overlay(known, value);
             }
             _ => {
                 old_members.insert(name.clone(), value.clone());

@@ -1,5 +1,7 @@
 //! Date patterns with the usual letters, such as `yyyy/MM/dd HH:mm:ss`. Pure.
 
+use std::fmt::Write as _;
+
 use super::{Civil, Date, Digits, Unit};
 
 /// A pattern, taken apart.
@@ -106,7 +108,7 @@ impl Pattern {
                             continue;
                         }
                     };
-                    out.push_str(&format!("{number:0n$}"));
+                    let _ = write!(out, "{number:0n$}");
                 }
             }
         }

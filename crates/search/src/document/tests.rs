@@ -1,12 +1,14 @@
 //! Documents that fit, make the mapping grow, or are refused.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
 
 fn mapping(properties: &Value) -> Mapping {
     let mut mapping = Mapping::read(&json!({ "properties": properties })).unwrap();
-    mapping.give_slots(&Default::default());
+    mapping.give_slots(&BTreeMap::default());
     mapping
 }
 

@@ -153,6 +153,10 @@ impl Index {
 
     /// Whether [`Index::tick`] would find something to do.
     pub fn is_due(&self, now_ms: u64) -> bool {
+        // Asked first: whoever writes all the time wants to be found all the same.
+        if self.is_refresh_due(now_ms) {
+            return true;
+        }
         let Ok(writer) = self.writer.try_lock() else { return false };
         let is_old = self.root.is_some()
             && self.dirty.load(Ordering::Acquire)
@@ -160,7 +164,6 @@ impl Index {
         let is_idle = writer.tantivy.is_some() && writer.last_write_ms + IDLE_MS <= now_ms;
         is_old
             || is_idle
-            || self.is_refresh_due(now_ms)
             || writer.log.as_ref().is_some_and(|it| JOURNAL_BYTES_MAX < it.journal.len())
             || self.view().versions.n_deleted() != 0
     }

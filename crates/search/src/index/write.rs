@@ -100,6 +100,15 @@ impl Outcome {
     }
 }
 
+/// What holds for every operation of a batch.
+struct Rules {
+    /// Why documents may not be written, if they may not.
+    block: Option<Failure>,
+    now_ms: u64,
+    /// Deletes before this moment are forgotten.
+    forget_ms: u64,
+}
+
 /// An operation as far as it can be prepared without keeping others waiting.
 enum Prepared {
     Put(Bytes, Reading),
@@ -128,9 +137,10 @@ impl Index {
             Err(failure) => return fail_all(&failure),
         };
         writer.last_write_ms = now_ms;
+        let rules = self.rules(now_ms);
         let results: Vec<Result<Done>> = prepared
             .into_iter()
-            .map(|(operation, prepared)| self.apply(&mut writer, &operation, prepared?, now_ms))
+            .map(|(operation, prepared)| self.apply(&mut writer, &operation, prepared?, &rules))
             .collect();
         let position = match self.finish(writer) {
             Ok(position) => position,
@@ -150,18 +160,18 @@ impl Index {
         writer: &mut Writer,
         operation: &Operation,
         prepared: Prepared,
-        now_ms: u64,
+        rules: &Rules,
     ) -> Result<Done> {
         let is_delete = matches!(prepared, Prepared::Delete);
-        if let Some(block) = self.settings().write_block(&self.name)
+        if let Some(block) = &rules.block
             && !(is_delete && block.status == 429)
         {
-            return Err(block);
+            return Err(block.clone());
         }
         match prepared {
-            Prepared::Put(source, reading) => self.put(writer, operation, source, reading, now_ms),
-            Prepared::Delete => self.delete(writer, operation, now_ms),
-            Prepared::Update(update) => self.update(writer, operation, &update, now_ms),
+            Prepared::Put(source, reading) => self.put(writer, operation, source, reading, rules),
+            Prepared::Delete => self.delete(writer, operation, rules),
+            Prepared::Update(update) => self.update(writer, operation, &update, rules),
         }
     }
 
@@ -171,10 +181,10 @@ impl Index {
         operation: &Operation,
         source: Bytes,
         reading: Reading,
-        now_ms: u64,
+        rules: &Rules,
     ) -> Result<Done> {
         let id = &operation.id;
-        let current = self.current(id, now_ms);
+        let current = self.current(id, rules.forget_ms);
         let version = decide(id, current, &operation.condition)?;
         let parsed = match reading {
             Reading::Parsed(parsed) => parsed,
@@ -222,13 +232,13 @@ impl Index {
         writer.batch.push(UserOperation::Add(Entry { fields, doc }));
     }
 
-    fn delete(&self, writer: &mut Writer, operation: &Operation, now_ms: u64) -> Result<Done> {
-        let current = self.current(&operation.id, now_ms);
+    fn delete(&self, writer: &mut Writer, operation: &Operation, rules: &Rules) -> Result<Done> {
+        let current = self.current(&operation.id, rules.forget_ms);
         let version = decide(&operation.id, current, &operation.condition)?;
         let stamp = Stamp { version, seq_no: writer.next_seq_no };
         writer.next_seq_no += 1;
         let was_there = matches!(current, Current::Live(_));
-        self.bury(writer, &operation.id, stamp, now_ms, was_there);
+        self.bury(writer, &operation.id, stamp, rules.now_ms, was_there);
         let outcome = if was_there { Outcome::Deleted } else { Outcome::NotFound };
         Ok(Done { stamp, outcome, source: None })
     }
@@ -258,11 +268,11 @@ impl Index {
         writer: &mut Writer,
         operation: &Operation,
         update: &Update,
-        now_ms: u64,
+        rules: &Rules,
     ) -> Result<Done> {
         // tantivy has to know what the batch did so far only if the document is not recent.
         let Some(found) = self.get(&operation.id)? else {
-            return self.upsert(writer, operation, update, now_ms);
+            return self.upsert(writer, operation, update, rules);
         };
         let Some(patch) = &update.doc else {
             return Err(Failure::validation(&["script or doc is missing"]));
@@ -278,7 +288,7 @@ impl Index {
         }
         let routing = operation.routing.clone().or(found.routing);
         let operation = Operation { routing, condition, ..operation.clone() };
-        self.put_now(writer, &operation, merged, now_ms)
+        self.put_now(writer, &operation, merged, rules)
     }
 
     fn upsert(
@@ -286,7 +296,7 @@ impl Index {
         writer: &mut Writer,
         operation: &Operation,
         update: &Update,
-        now_ms: u64,
+        rules: &Rules,
     ) -> Result<Done> {
         let id = &operation.id;
         let new = match (&update.upsert, &update.doc) {
@@ -300,7 +310,7 @@ impl Index {
         if operation.condition.if_seq_no.is_some() {
             decide(id, Current::Missing, &operation.condition)?;
         }
-        self.put_now(writer, operation, new.clone(), now_ms)
+        self.put_now(writer, operation, new.clone(), rules)
     }
 
     fn put_now(
@@ -308,11 +318,11 @@ impl Index {
         writer: &mut Writer,
         operation: &Operation,
         source: String,
-        now_ms: u64,
+        rules: &Rules,
     ) -> Result<Done> {
         let source = Bytes::from(source);
         let reading = document::parse(&self.mapping(), &operation.id, utf8(&source)?)?;
-        let done = self.put(writer, operation, source.clone(), reading, now_ms)?;
+        let done = self.put(writer, operation, source.clone(), reading, rules)?;
         Ok(Done { source: Some(source), ..done })
     }
 
@@ -341,14 +351,19 @@ impl Index {
         Err(Failure::mapper_parsing("failed to parse: lists of lists of objects go too deep"))
     }
 
-    pub(super) fn current(&self, id: &str, now_ms: u64) -> Current {
+    fn rules(&self, now_ms: u64) -> Rules {
+        let settings = self.settings();
+        let kept_ms = settings.gc_deletes().map(|it| u64::try_from(it.as_millis()));
+        Rules {
+            block: settings.write_block(&self.name),
+            now_ms,
+            forget_ms: kept_ms.map_or(0, |it| now_ms.saturating_sub(it.unwrap_or(u64::MAX))),
+        }
+    }
+
+    /// What is known of a document, if deletes before `forget_ms` are forgotten.
+    pub(super) fn current(&self, id: &str, forget_ms: u64) -> Current {
         let view = self.view();
-        let forget_ms = match view.settings.gc_deletes() {
-            Some(kept) => {
-                now_ms.saturating_sub(u64::try_from(kept.as_millis()).unwrap_or(u64::MAX))
-            }
-            None => 0,
-        };
         view.versions.current(view.versions.fingerprint(id), forget_ms)
     }
 

@@ -331,6 +331,7 @@ fn prefix_query(field: String, body: &mut Body) -> Result<Kind> {
     Ok(Kind::Prefix { field, value, ignores_case: body.take_flag("case_insensitive") })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all readers of one field have the same shape")]
 fn range_query(field: String, body: &mut Body) -> Result<Kind> {
     let mut from = Bound::Unbounded;
     let mut to = Bound::Unbounded;

@@ -90,7 +90,7 @@ fn a_minimum_counts_from_either_end() {
 
 fn shown(query: &Query) -> String {
     let list = |queries: &[Query], mark: &str| -> String {
-        queries.iter().map(|it| format!(" {mark}{}", shown(it))).collect()
+        queries.iter().flat_map(|it| [" ".to_owned(), mark.to_owned(), shown(it)]).collect()
     };
     match &query.kind {
         Kind::All => "*".into(),

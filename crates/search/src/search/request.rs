@@ -15,6 +15,7 @@ use crate::{
 
 /// A search, read from its body and its parameters.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "these are the flags that a request has")]
 pub struct Request {
     /// What to look for.
     pub query: Query,
