@@ -1,2 +1,82 @@
-//! Every command a developer types.
-fn main() {}
+//! Every command a developer types: `cargo xtask …`. CI types nothing else.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to whoever typed the command"
+)]
+
+mod bench;
+mod demo;
+mod shell;
+mod sim;
+mod test;
+
+use std::{env, process::ExitCode};
+
+/// What can be typed after `cargo xtask`.
+struct Command {
+    usage: &'static str,
+    help: &'static str,
+    run: fn(&[String]) -> anyhow::Result<ExitCode>,
+}
+
+const COMMANDS: [Command; 4] = [
+    Command {
+        usage: "demo [ARGUMENT…]",
+        help: "Builds `streamdex` for speed and runs `streamdex demo`, which takes the arguments.",
+        run: demo::run,
+    },
+    Command {
+        usage: "test",
+        help: "Runs all that CI runs: format, licences, lints, tests. Stops at the first that fails.",
+        run: test::run,
+    },
+    Command {
+        usage: "sim [SEED | --seeds N]",
+        help: "Simulates crashing workers from many seeds, or from the one that a failure named.",
+        run: sim::run,
+    },
+    Command {
+        usage: "bench [ARGUMENT…]",
+        help: "Builds the measurements for speed and runs them; they take the arguments.",
+        run: bench::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((name, rest)) = arguments.split_first() else {
+        println!("{}", list());
+        return ExitCode::SUCCESS;
+    };
+    if ["help", "--help", "-h"].contains(&name.as_str()) {
+        println!("{}", list());
+        return ExitCode::SUCCESS;
+    }
+    let Some(command) = COMMANDS.iter().find(|it| it.name() == name) else {
+        eprintln!("xtask: there is no `{name}`.\n\n{}", list());
+        return ExitCode::from(2);
+    };
+    match (command.run)(rest) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            match error.downcast_ref::<shell::Misused>() {
+                Some(_) => ExitCode::from(2),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        self.usage.split(' ').next().unwrap_or(self.usage)
+    }
+}
+
+fn list() -> String {
+    let commands = COMMANDS.iter().map(|it| format!("\n  {:<24}{}", it.usage, it.help));
+    format!("Usage: cargo xtask COMMAND\n{}", commands.collect::<String>())
+}

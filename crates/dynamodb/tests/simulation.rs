@@ -1,17 +1,20 @@
 //! Two workers, one shard, and what can go wrong between them: crashes, stalls long enough to
 //! lose the lease, failed writes, expired iterators, deliveries out of order.
 //!
-//! Everything random comes from one seed. A failure prints it; `World::new(seed)` replays it.
+//! Everything random comes from one seed. A failure prints it; `cargo xtask sim SEED` replays it, and
+//! `cargo xtask sim` tries many more of them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, env, ops::Range, time::Duration};
 
 use coordination::{Lease, LeaseStore, MemoryLeases};
 use dynamodb::{Action, Input, Pace, Progress, Shard, ShardIterator, Start, Versions};
 use futures::FutureExt;
 use pipeline::{Outcome, SequenceNumber, Timestamp};
 
+/// How many worlds to run when nobody says.
+const N_SEEDS: u64 = 500;
 const N_RECORDS: u64 = 40;
 const STEPS_MAX: usize = 100_000;
 /// Several records a second, so that their versions are told apart by rank.
@@ -19,8 +22,20 @@ const RECORDS_PER_SECOND: u64 = 7;
 
 #[test]
 fn every_record_reaches_the_index() {
-    for seed in 0..500 {
+    for seed in seeds() {
         World::new(seed).run();
+    }
+}
+
+/// The one seed, or how many, that the environment asks for.
+fn seeds() -> Range<u64> {
+    let number = |name| {
+        let text = env::var(name).ok()?;
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is `{text}`, not a number")))
+    };
+    match number("STREAMDEX_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("STREAMDEX_SIM_SEEDS").unwrap_or(N_SEEDS),
     }
 }
 

@@ -1,0 +1,36 @@
+//! Measures Streamdex on this machine: side by side where there is something to compare with.
+//!
+//! `cargo xtask bench` runs all of it; `cargo xtask bench convert` one part. What a run said, with
+//! the machine it ran on, stands in `docs/benchmarks.md`.
+
+#![expect(clippy::print_stdout, reason = "the figures are what the program is asked for")]
+
+mod convert;
+mod latency;
+mod process;
+mod records;
+mod rig;
+mod stream;
+
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> anyhow::Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|it| it == name);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if is_wanted("convert") {
+        convert::run()?;
+    }
+    if is_wanted("stream") {
+        runtime.block_on(stream::run())?;
+    }
+    if is_wanted("latency") {
+        runtime.block_on(latency::run())?;
+    }
+    if is_wanted("process") {
+        runtime.block_on(process::run())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! What can be typed behind `streamdex`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Keeps an OpenSearch index equal to a DynamoDB table, and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "streamdex", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to log: error, warn, info, debug, or per part as in `info,dynamodb=debug`
+    #[arg(
+        long,
+        global = true,
+        env = "STREAMDEX_LOG",
+        default_value = "info",
+        value_name = "LEVEL"
+    )]
+    pub(crate) log: String,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// All of it on this machine: DynamoDB and OpenSearch endpoints, a table of books, a pipeline
+    Demo(Demo),
+    /// Only the endpoints, for your own table, index and tests
+    Local(Local),
+    /// Run the pipelines of one or more files, as a service
+    Run(Run),
+    /// Check pipeline files: says the line, the column and what to write instead
+    Validate(Validate),
+}
+
+/// Where the endpoints listen, and what they keep.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EndpointArgs {
+    /// Address of the DynamoDB endpoint; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    pub(crate) dynamodb: SocketAddr,
+
+    /// Address of the OpenSearch endpoint
+    #[arg(long, default_value = "127.0.0.1:9200", value_name = "ADDRESS")]
+    pub(crate) opensearch: SocketAddr,
+
+    /// Keep everything here across restarts; without it a temporary folder is used
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
+
+/// Where the API listens, and where addresses are written to.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ApiArgs {
+    /// Address of health checks and metrics
+    #[arg(long, default_value = "127.0.0.1:4900", value_name = "ADDRESS")]
+    pub(crate) api: SocketAddr,
+
+    /// Write the addresses here, as JSON, once all of them answer
+    #[arg(long, value_name = "FILE")]
+    pub(crate) addresses: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) endpoints: EndpointArgs,
+
+    /// How many books to write at first
+    #[arg(long, default_value_t = 300, value_name = "N")]
+    pub(crate) books: u32,
+
+    /// How many changes of books to make every second after that
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) writes_per_second: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Local {
+    #[command(flatten)]
+    pub(crate) endpoints: EndpointArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Pipeline files, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Where checkpoints and dead letters are kept
+    #[arg(long, env = "STREAMDEX_DATA_DIR", default_value = "streamdex-data", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) api: ApiArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Pipeline files, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Cli::command().debug_assert();
+    }
+}

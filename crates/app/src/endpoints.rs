@@ -1,0 +1,78 @@
+//! The embedded endpoints, listening.
+
+use std::{net::SocketAddr, path::Path};
+
+use axum::Router;
+use local::{clock::Clock, dynamodb::DynamoDb, opensearch::OpenSearch};
+use pipeline::Stop;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tracing::error;
+
+use crate::{cli::EndpointArgs, failure::Failure, process::listen};
+
+/// The endpoints of `demo` and `local`.
+pub(crate) struct Endpoints {
+    pub(crate) dynamodb: SocketAddr,
+    pub(crate) opensearch: SocketAddr,
+    stores: (DynamoDb, OpenSearch),
+    servers: Vec<JoinHandle<()>>,
+}
+
+impl Endpoints {
+    /// Opens the stores in `data_dir` and serves them until `stop` is asked.
+    ///
+    /// # Errors
+    ///
+    /// When an address is taken, or a store cannot be opened.
+    pub(crate) async fn start(
+        args: &EndpointArgs,
+        data_dir: Option<&Path>,
+        stop: &Stop,
+    ) -> Result<Endpoints, Failure> {
+        let dynamodb = listen("--dynamodb", args.dynamodb).await?;
+        let opensearch = listen("--opensearch", args.opensearch).await?;
+        let clock = Clock::default();
+        let folder = |name: &str| data_dir.map(|it| it.join(name));
+        let failed = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
+        let tables = DynamoDb::open(folder("dynamodb").as_deref(), clock.clone());
+        let tables = tables.map_err(|error| failed(&error))?;
+        let indices = OpenSearch::open(folder("opensearch").as_deref(), clock);
+        let indices = indices.map_err(|error| failed(&error))?;
+        Ok(Endpoints {
+            dynamodb: address_of(&dynamodb)?,
+            opensearch: address_of(&opensearch)?,
+            servers: vec![
+                serve(dynamodb, tables.router(), stop.clone()),
+                serve(opensearch, indices.router(), stop.clone()),
+            ],
+            stores: (tables, indices),
+        })
+    }
+
+    /// Writes everything down and ends.
+    pub(crate) async fn close(self) {
+        for server in self.servers {
+            server.abort();
+        }
+        self.stores.0.close().await;
+        self.stores.1.close().await;
+    }
+}
+
+/// Where a listener listens.
+///
+/// # Errors
+///
+/// When the system does not say.
+pub(crate) fn address_of(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// Serves `router` until `stop` is asked.
+pub(crate) fn serve(listener: TcpListener, router: Router, stop: Stop) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+            error!(%error, "an endpoint ended");
+        }
+    })
+}

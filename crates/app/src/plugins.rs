@@ -1,0 +1,135 @@
+//! Introduces the plugins to the engine. The only file that names them all.
+
+use std::{path::Path, sync::Arc};
+
+use aws::Environment;
+use coordination::LeaseStore;
+use dynamodb::DynamoDbSource;
+use engine::{
+    Pipeline,
+    file::{PipelineSpec, PluginSpec},
+};
+use opensearch::{DeadLetters, OpenSearchSink};
+use pipeline::{Clock, ConfigError, Sink, SinkError, Source, SourceError};
+
+/// What every plugin of a process shares.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) environment: Environment,
+    pub(crate) clock: Clock,
+    pub(crate) leases: Arc<dyn LeaseStore>,
+    pub(crate) dead_letters: std::path::PathBuf,
+}
+
+/// A pipeline that can be started, and what is worth a warning in its settings.
+pub(crate) struct Built {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) warnings: Vec<String>,
+    source: dynamodb::Config,
+    surroundings: Surroundings,
+    sinks: Vec<Arc<OpenSearchSink>>,
+}
+
+impl Built {
+    /// Makes sure that both ends are there, before anything runs.
+    ///
+    /// # Errors
+    ///
+    /// When one is not, or does not let us in.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        let source = |error: SourceError| error.to_string();
+        let sink = |error: SinkError| error.to_string();
+        self.dynamodb_source().check().await.map_err(source)?;
+        for it in &self.sinks {
+            it.check().await.map_err(sink)?;
+        }
+        Ok(())
+    }
+
+    /// A new source, to read on from the checkpoints.
+    pub(crate) fn source(&self) -> Box<dyn Source> {
+        Box::new(self.dynamodb_source())
+    }
+
+    fn dynamodb_source(&self) -> DynamoDbSource {
+        let Surroundings { environment, clock, leases, .. } = self.surroundings.clone();
+        let name = self.pipeline.name();
+        DynamoDbSource::new(self.source.clone(), environment, name, leases, clock)
+    }
+}
+
+/// Builds one pipeline.
+///
+/// # Errors
+///
+/// When a plugin is unknown, or does not like its settings. All mistakes are told.
+pub(crate) fn build(
+    spec: &PipelineSpec,
+    surroundings: &Surroundings,
+) -> Result<Built, Vec<ConfigError>> {
+    let mut errors = Vec::new();
+    let mut warnings = Vec::new();
+    let source = if let Some(plugin) = &spec.source {
+        note(read_source(plugin), &mut errors, &mut warnings)
+    } else {
+        errors.push(ConfigError::new(&spec.name, "the pipeline has no `source`"));
+        None
+    };
+    for processor in &spec.processors {
+        errors.push(unknown(processor, "processor", "this version has no processors yet"));
+    }
+    let mut sinks = Vec::new();
+    for sink in &spec.sinks {
+        let read = read_sink(&sink.plugin, &spec.name, surroundings);
+        sinks.extend(note(read, &mut errors, &mut warnings).map(Arc::new));
+    }
+    let (true, Some(source)) = (errors.is_empty(), source) else { return Err(errors) };
+    let boxed = sinks.iter().map(|it| Box::new(Arc::clone(it)) as Box<dyn Sink>).collect();
+    let pipeline = Pipeline::new(&spec.name, Vec::new(), boxed, surroundings.clock.clone());
+    Ok(Built { pipeline, warnings, source, surroundings: surroundings.clone(), sinks })
+}
+
+fn note<T>(
+    read: Result<(T, Vec<String>), ConfigError>,
+    errors: &mut Vec<ConfigError>,
+    warnings: &mut Vec<String>,
+) -> Option<T> {
+    match read {
+        Ok((plugin, more)) => {
+            warnings.extend(more);
+            Some(plugin)
+        }
+        Err(error) => {
+            errors.push(error);
+            None
+        }
+    }
+}
+
+fn read_source(plugin: &PluginSpec) -> Result<(dynamodb::Config, Vec<String>), ConfigError> {
+    match plugin.name.as_str() {
+        "dynamodb" => dynamodb::Config::read(&plugin.settings),
+        _ => Err(unknown(plugin, "source", "this version has `dynamodb`")),
+    }
+}
+
+fn read_sink(
+    plugin: &PluginSpec,
+    pipeline: &str,
+    surroundings: &Surroundings,
+) -> Result<(OpenSearchSink, Vec<String>), ConfigError> {
+    let Surroundings { environment, clock, dead_letters, .. } = surroundings.clone();
+    match plugin.name.as_str() {
+        "opensearch" => {
+            let (config, warnings) = opensearch::Config::read(&plugin.settings)?;
+            let letters = DeadLetters::in_folder(Path::new(&dead_letters), pipeline);
+            let sink = OpenSearchSink::new(config, &plugin.settings, environment, letters, clock)?;
+            Ok((sink, warnings))
+        }
+        _ => Err(unknown(plugin, "sink", "this version has `opensearch`")),
+    }
+}
+
+fn unknown(plugin: &PluginSpec, kind: &str, what: &str) -> ConfigError {
+    plugin.settings.problem("", format!("there is no {kind} `{}`; {what}", plugin.name))
+}

@@ -1,0 +1,65 @@
+//! What a process owes the system: logs, signals, listening sockets.
+
+use std::{future::pending, io::IsTerminal, net::SocketAddr};
+
+use pipeline::Stop;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::Failure;
+
+/// Sends log lines to standard error.
+pub(crate) fn log(filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// Resolves when the process is asked to end: by SIGTERM, or Control-C.
+pub(crate) fn stop_on_signal() -> Stop {
+    let (stopper, stop) = Stop::pair();
+    tokio::spawn(async move {
+        let terminated = async {
+            match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                Ok(mut signal) => signal.recv().await,
+                Err(_) => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminated => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        stopper.stop();
+    });
+    stop
+}
+
+/// Listens at `address`, which `option` set.
+///
+/// # Errors
+///
+/// When the address is not on this machine only, or is taken.
+pub(crate) async fn listen(option: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    if !address.ip().is_loopback() {
+        return Err(Failure::wrong(format!(
+            "{option} {address} would be open to other machines, and this version has no passwords \
+             to protect it; use an address that begins with 127., and a proxy in front of it"
+        )));
+    }
+    TcpListener::bind(address).await.map_err(|error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("another program is using it; stop that one, or choose another port with {option} 127.0.0.1:0")
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                format!("only the administrator may use it; choose a port above 1023 with {option}")
+            }
+            _ => error.to_string(),
+        };
+        Failure::failed(format!("cannot listen at {address}: {remedy}"))
+    })
+}

@@ -1,0 +1,16 @@
+//! The program, from outside: real processes, real HTTP, the AWS SDK, and real faults.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "it/cluster.rs"]
+mod cluster;
+#[path = "it/endurance.rs"]
+mod endurance;
+#[path = "it/mistakes.rs"]
+mod mistakes;
+#[path = "it/program.rs"]
+mod program;
+#[path = "it/table.rs"]
+mod table;
+#[path = "it/walkthrough.rs"]
+mod walkthrough;
