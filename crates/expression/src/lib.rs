@@ -20,6 +20,9 @@ mod regex;
 mod template;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use pipeline::{Clock, Event, Map, Value};

@@ -221,9 +221,22 @@ impl fmt::Display for Node {
             Kind::HasType(inner, kind) => write!(f, "{} typeof {kind}", Part(inner)),
             Kind::Call { name, arguments, .. } => {
                 write!(f, "{name}(")?;
-                write_list(arguments, f)?;
+                let arguments: Vec<Argument<'_>> = arguments.iter().map(Argument).collect();
+                write_list(&arguments, f)?;
                 f.write_str(")")
             }
+        }
+    }
+}
+
+/// An argument. A quoted pointer by itself would be read as a text.
+struct Argument<'a>(&'a Node);
+
+impl fmt::Display for Argument<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            Kind::Field { bare: false, .. } => write!(f, "({})", self.0),
+            _ => write!(f, "{}", self.0),
         }
     }
 }
