@@ -23,7 +23,8 @@ use crate::{
 /// When it could not be done.
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Demo(args) => demo::run(args).await,
+        // It holds everything at once, which is too much for the stack of a task.
+        Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Local(args) => local::run(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Validate(args) => validate::run(&args),

@@ -10,7 +10,7 @@ use engine::{
     file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
 use opensearch::{DeadLetters, OpenSearchSink};
-use pipeline::{Clock, ConfigError, Sink, SinkError, Source, SourceError};
+use pipeline::{Clock, ConfigError, SinkError, Source, SourceError};
 
 /// What every plugin of a process shares.
 #[derive(Clone)]

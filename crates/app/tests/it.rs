@@ -1,6 +1,6 @@
 //! The program, from outside: real processes, real HTTP, the AWS SDK, and real faults.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and say why")]
 
 #[path = "it/cluster.rs"]
 mod cluster;
