@@ -4,7 +4,10 @@
 
 use std::ops::Range;
 
-use crate::json::{Cursor, Malformed};
+use crate::{
+    attribute::map_to_plain,
+    json::{Cursor, Malformed},
+};
 
 /// What `GetRecords` answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +42,9 @@ pub struct Record {
     pub keys: Range<usize>,
     /// `NewImage`, in DynamoDB JSON.
     pub new_image: Range<usize>,
+    /// `NewImage` as plain JSON, in the text that [`page`] wrote beside the body; empty if it is
+    /// missing or no DynamoDB JSON.
+    pub plain: Range<usize>,
     /// `OldImage`, in DynamoDB JSON.
     pub old_image: Range<usize>,
     /// `SequenceNumber`, without its quotes.
@@ -49,19 +55,20 @@ pub struct Record {
     pub by_ttl: bool,
 }
 
-/// Reads an answer of `GetRecords`.
+/// Reads an answer of `GetRecords`. On the way it writes each new image to `plain`, as plain JSON:
+/// its bytes are walked over once, to find their end and to convert them.
 ///
 /// # Errors
 ///
 /// When it is not one, or a record lacks what every record has. A record whose images make no sense
 /// is found all the same: only what becomes a document is looked into, later.
-pub fn page(body: &[u8]) -> Result<Page, Malformed> {
+pub fn page(body: &[u8], plain: &mut Vec<u8>) -> Result<Page, Malformed> {
     let mut page = Page::default();
     let mut cursor = Cursor::new(body);
     cursor.object(|cursor, key| {
         match key {
             b"Records" => cursor.array(|cursor| {
-                page.records.push(record(cursor)?);
+                page.records.push(read(cursor, Some(plain))?);
                 Ok::<(), Malformed>(())
             })?,
             b"NextShardIterator" => {
@@ -85,6 +92,10 @@ pub fn page(body: &[u8]) -> Result<Page, Malformed> {
 ///
 /// When it is not one, or lacks its name, keys or sequence number.
 pub fn record(cursor: &mut Cursor<'_>) -> Result<Record, Malformed> {
+    read(cursor, None)
+}
+
+fn read(cursor: &mut Cursor<'_>, mut plain: Option<&mut Vec<u8>>) -> Result<Record, Malformed> {
     cursor.peek()?;
     let start = cursor.position();
     let mut kind = None;
@@ -93,6 +104,7 @@ pub fn record(cursor: &mut Cursor<'_>) -> Result<Record, Malformed> {
         whole: 0..0,
         keys: 0..0,
         new_image: 0..0,
+        plain: 0..0,
         old_image: 0..0,
         sequence_number: 0..0,
         created_ms: 0,
@@ -108,7 +120,7 @@ pub fn record(cursor: &mut Cursor<'_>) -> Result<Record, Malformed> {
                     _ => return Err(cursor.malformed()),
                 };
             }
-            b"dynamodb" => change(cursor, &mut record)?,
+            b"dynamodb" => change(cursor, &mut record, plain.as_deref_mut())?,
             b"userIdentity" => {
                 if !cursor.null()? {
                     record.by_ttl = is_ttl(cursor)?;
@@ -128,11 +140,18 @@ pub fn record(cursor: &mut Cursor<'_>) -> Result<Record, Malformed> {
     Ok(record)
 }
 
-fn change(cursor: &mut Cursor<'_>, record: &mut Record) -> Result<(), Malformed> {
+fn change(
+    cursor: &mut Cursor<'_>,
+    record: &mut Record,
+    mut plain: Option<&mut Vec<u8>>,
+) -> Result<(), Malformed> {
     cursor.object(|cursor, key| {
         match key {
             b"Keys" => record.keys = place(cursor)?,
-            b"NewImage" => record.new_image = place(cursor)?,
+            b"NewImage" => match plain.as_deref_mut() {
+                Some(plain) => (record.new_image, record.plain) = converted(cursor, plain)?,
+                None => record.new_image = place(cursor)?,
+            },
             b"OldImage" => record.old_image = place(cursor)?,
             b"SequenceNumber" => {
                 let n_bytes = cursor.string()?.len();
@@ -148,6 +167,23 @@ fn change(cursor: &mut Cursor<'_>, record: &mut Record) -> Result<(), Malformed>
         }
         Ok(())
     })
+}
+
+/// Converts an image while looking for its end. One that is no DynamoDB JSON is only passed.
+fn converted(
+    cursor: &mut Cursor<'_>,
+    plain: &mut Vec<u8>,
+) -> Result<(Range<usize>, Range<usize>), Malformed> {
+    if cursor.null()? {
+        return Ok((0..0, 0..0));
+    }
+    let (start, written) = (cursor.clone(), plain.len());
+    if map_to_plain(cursor, plain).is_ok() {
+        return Ok((start.position()..cursor.position(), written..plain.len()));
+    }
+    plain.truncate(written);
+    *cursor = start;
+    Ok((place(cursor)?, 0..0))
 }
 
 fn place(cursor: &mut Cursor<'_>) -> Result<Range<usize>, Malformed> {
@@ -202,7 +238,8 @@ mod tests {
 
     #[test]
     fn records_are_places_in_the_body() {
-        let page = page(BODY.as_bytes()).unwrap();
+        let mut plain = Vec::new();
+        let page = page(BODY.as_bytes(), &mut plain).unwrap();
         let [insert, remove] = &page.records[..] else { panic!("{page:?}") };
 
         assert_eq!(page.next.as_deref(), Some("arn|1|/abc"));
@@ -213,6 +250,7 @@ mod tests {
             &BODY[insert.new_image.clone()],
             r#"{"author":{"S":"Dan Brown"},"n":{"N":"1"}}"#
         );
+        assert_eq!(&plain[insert.plain.clone()], br#"{"author":"Dan Brown","n":1}"#);
         assert_eq!(&BODY[insert.sequence_number.clone()], "000000000000000000179");
         assert!(insert.old_image.is_empty() && !insert.by_ttl);
         assert_eq!(remove.kind, ChangeKind::Remove);
@@ -222,16 +260,25 @@ mod tests {
     }
 
     #[test]
+    fn an_image_that_makes_no_sense_spoils_no_other_record() {
+        let body = BODY.replace(r#"{"N":"1"}"#, r#"{"N":"one"}"#);
+        let mut plain = Vec::new();
+        let page = page(body.as_bytes(), &mut plain).unwrap();
+        assert_eq!((page.records.len(), plain.len()), (2, 0));
+        assert!(page.records[0].plain.is_empty() && !page.records[0].new_image.is_empty());
+    }
+
+    #[test]
     fn the_last_page_of_a_shard_has_no_next() {
         for body in [r#"{"Records":[]}"#, r#"{"NextShardIterator":null,"Records":[]}"#] {
-            assert_eq!(page(body.as_bytes()), Ok(Page::default()), "{body}");
+            assert_eq!(page(body.as_bytes(), &mut Vec::new()), Ok(Page::default()), "{body}");
         }
     }
 
     #[test]
     fn a_body_cut_anywhere_is_malformed() {
         for end in 0..BODY.len() {
-            assert!(page(&BODY.as_bytes()[..end]).is_err(), "{end}");
+            assert!(page(&BODY.as_bytes()[..end], &mut Vec::new()).is_err(), "{end}");
         }
     }
 }
