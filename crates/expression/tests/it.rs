@@ -90,7 +90,7 @@ fn change() -> Origin {
         br#"{"Records":[{"eventName":"INSERT","dynamodb":{"ApproximateCreationDateTime":1,
         "Keys":{"pk":{"S":"a"}},"SequenceNumber":"000000000000000000001"}}]}"#,
     );
-    let record = stream::page(&body).unwrap().records.remove(0);
+    let record = stream::page(&body, &mut Vec::new()).unwrap().records.remove(0);
     Origin { table: Arc::new(table), body, record, path: Path::Stream, version: 1 }
 }
 
