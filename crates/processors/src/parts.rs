@@ -9,6 +9,7 @@ mod digits;
 mod elements;
 mod format;
 mod key;
+pub(crate) mod parsed;
 mod pattern;
 mod tags;
 
