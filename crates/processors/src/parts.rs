@@ -11,6 +11,8 @@ mod format;
 mod key;
 pub(crate) mod parsed;
 mod pattern;
+mod replacement;
+mod split;
 mod tags;
 
 use pipeline::{Event, Map, ProcessError, Value};
@@ -23,6 +25,8 @@ pub(crate) use self::{
     format::Format,
     key::{Key, Target},
     pattern::Pattern,
+    replacement::Replacement,
+    split::{delimiter, split},
     tags::Tags,
 };
 
@@ -73,6 +77,40 @@ pub(crate) fn change_texts(key: &Key, fields: &mut Map, change: &dyn Fn(&mut Str
         }
         _ => {}
     }
+}
+
+/// Replaces what `from` matches in a text, or in every text of a list.
+pub(crate) fn replace_all(
+    event: &mut Event,
+    when: &Condition,
+    source: &Key,
+    from: &Pattern,
+    to: &Replacement,
+) -> Result<(), ProcessError> {
+    if !when.holds(event)? {
+        return Ok(());
+    }
+    let replaced = |value: &Value| match value {
+        Value::String(text) => from.replace(text, |found, out| to.write(found, out)),
+        _ => Ok(None),
+    };
+    match source.get_mut(open(event)?) {
+        Some(Value::List(values)) => {
+            let texts: Vec<_> = values.iter().map(replaced).collect::<Result<_, _>>()?;
+            for (value, text) in values.iter_mut().zip(texts) {
+                if let Some(text) = text {
+                    *value = Value::String(text);
+                }
+            }
+        }
+        Some(value) => {
+            if let Some(text) = replaced(value)? {
+                *value = Value::String(text);
+            }
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 /// The first of several results that went wrong; all of them have been tried.

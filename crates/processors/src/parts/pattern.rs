@@ -59,6 +59,11 @@ impl Pattern {
         self.0.captures_len()
     }
 
+    /// Whether it has a group of this name.
+    pub(crate) fn has_group(&self, name: &str) -> bool {
+        self.0.capture_names().flatten().any(|it| it == name)
+    }
+
     /// The pieces between the matches, all of them.
     pub(crate) fn split<'a>(&self, text: &'a str) -> Result<Vec<&'a str>, ProcessError> {
         let mut pieces = Vec::new();
@@ -83,15 +88,16 @@ impl Pattern {
         mut replace: impl FnMut(&Captures<'_, str>, &mut String),
     ) -> Result<Option<String>, ProcessError> {
         let mut out = String::new();
-        let mut start = 0;
+        let (mut start, mut found_any) = (0, false);
         for found in self.0.captures_iter(text) {
             let found = found.map_err(|_| self.too_slow())?;
+            found_any = true;
             let Some(whole) = found.get(0) else { continue };
             out.push_str(&text[start..whole.start()]);
             replace(&found, &mut out);
             start = whole.end();
         }
-        if start == 0 && out.is_empty() && !self.is_match(text)? {
+        if !found_any {
             return Ok(None);
         }
         out.push_str(&text[start..]);
