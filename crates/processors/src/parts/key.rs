@@ -58,12 +58,10 @@ impl Key {
         Key(vec![name.to_owned()])
     }
 
-    /// The field `name` beside this one.
-    pub(crate) fn sibling(&self, name: &str) -> Key {
-        let mut steps = self.0.clone();
-        steps.pop();
-        steps.push(name.to_owned());
-        Key(steps)
+    /// The address of what the field is in; `None` at the top.
+    pub(crate) fn parent(&self) -> Option<Key> {
+        let (_, way) = self.0.split_last()?;
+        (!way.is_empty()).then(|| Key(way.to_vec()))
     }
 
     /// The field `name` in the map at this one.
