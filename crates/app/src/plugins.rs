@@ -10,7 +10,7 @@ use engine::{
     file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
 use opensearch::{DeadLetters, OpenSearchSink};
-use pipeline::{Clock, ConfigError, SinkError, Source, SourceError};
+use pipeline::{Clock, ConfigError, Processor, SinkError, Source, SourceError};
 
 /// What every plugin of a process shares.
 #[derive(Clone)]
@@ -76,8 +76,12 @@ pub(crate) fn build(
         errors.push(ConfigError::new("", problem).with_place(spec.place.clone()));
         None
     };
+    let mut processors = Vec::new();
     for processor in &spec.processors {
-        errors.push(unknown(processor, "processor", "this version has no processors yet"));
+        match build_processor(processor) {
+            Ok(it) => processors.push(it),
+            Err(error) => errors.push(error),
+        }
     }
     let mut sinks = Vec::new();
     for sink in &spec.sinks {
@@ -126,6 +130,13 @@ fn note<T>(
             errors.push(error);
             None
         }
+    }
+}
+
+fn build_processor(plugin: &PluginSpec) -> Result<Box<dyn Processor>, ConfigError> {
+    match processors::find(&plugin.name) {
+        Some(factory) => (factory.build)(&plugin.settings),
+        None => Err(unknown(plugin, "processor", &processors::what_instead(&plugin.name))),
     }
 }
 
