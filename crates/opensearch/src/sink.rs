@@ -1,5 +1,7 @@
 //! The sink itself: writes until every document is in the index, superseded, or a dead letter.
 
+mod by_deadline;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
