@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use wire::json::{Cursor, Malformed};
 
-use crate::{Bulk, Op, Rejected, Verdict};
+use crate::{Bulk, Op, Rejected};
 
 /// What became of one event by a deadline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,11 +127,10 @@ impl Backlog {
 
 /// Whether a refusal says that something is set up wrong, rather than that this document is bad. All
 /// others would be refused like it, so none of them is a dead letter.
-pub(crate) fn is_configuration(verdict: Verdict, status: u16, reason: &str) -> bool {
-    verdict == Verdict::Reject
-        && (matches!(status, 401 | 403 | 404)
-            || reason == "closed"
-            || reason.starts_with("no write index is defined for alias"))
+pub(crate) fn is_configuration(status: u16, reason: &str) -> bool {
+    matches!(status, 401 | 403 | 404)
+        || reason == "closed"
+        || reason.starts_with("no write index is defined for alias")
 }
 
 /// Index and id of an action line, escapes kept. `None` without an id: OpenSearch makes one up.
@@ -255,8 +254,7 @@ mod tests {
             (400, "failed to parse field [pages]", false),
             (0, "its image cannot be read", false),
         ] {
-            assert_eq!(is_configuration(Verdict::Reject, status, reason), expected, "{reason}");
+            assert_eq!(is_configuration(status, reason), expected, "{reason}");
         }
-        assert!(!is_configuration(Verdict::Retry, 403, "cluster_block"));
     }
 }

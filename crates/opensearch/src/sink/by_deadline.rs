@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::{BULK_PATH, OpenSearchSink, RETRY_WAIT_MAX, RETRY_WAIT_MIN, error_reason, retry_after};
 use crate::{
-    Bulk, Fate, Rejected, Verdict,
+    Bulk, Fate, Rejected,
     bulk::Rest,
     client::RequestError,
     config::VersionType,
@@ -153,7 +153,7 @@ impl OpenSearchSink {
 /// again.
 fn note(bulk: &Bulk, rest: &Rest, backlog: &mut Backlog) -> Result<(), SinkError> {
     for Rejected { status, reason, .. } in &rest.rejected {
-        if is_configuration(Verdict::Reject, *status, reason) {
+        if is_configuration(*status, reason) {
             return Err(SinkError(format!(
                 "OpenSearch refused a document with {status}: {reason}; check that the index exists \
                  and that we may write to it"
