@@ -5,3 +5,4 @@
 pub mod clock;
 pub mod dynamodb;
 pub mod opensearch;
+pub mod s3;
