@@ -32,10 +32,6 @@ impl Tags {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The tags of a setting that has some by default.
     pub(crate) fn of(tag: &str) -> Tags {
         Tags(vec![tag.to_owned()])

@@ -59,13 +59,13 @@ fn a_file_has_more_mappings() {
     let path = std::env::temp_dir().join(format!("translate-{}.yaml", std::process::id()));
     let text =
         "mappings: [{source: s, targets: [{target: t, map: {a: file}}, {target: u, map: {a: U}}]}]";
-    std::fs::write(&path, text).unwrap();
+    fs::write(&path, text).unwrap();
     let settings = format!(
         "{{mappings: [{{source: s, targets: [{{target: t, map: {{a: here}}}}]}}], file: {{name: '{}'}}}}",
         path.display()
     );
     let after = run(&FACTORY, &settings, r#"{"s":"a"}"#);
-    std::fs::remove_file(&path).unwrap();
+    fs::remove_file(&path).unwrap();
     assert_eq!(after.unwrap(), r#"{"s":"a","t":"here","u":"U"}"#);
 }
 
