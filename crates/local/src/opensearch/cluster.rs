@@ -91,6 +91,12 @@ pub(super) fn put_settings(_: &Server, call: &Call) -> Result<Answer> {
     })))
 }
 
+/// `GET /_plugins/_ism/policies/{id}`: there are none, and clients that look are content with that.
+pub(super) fn no_policy(_: &Server, call: &Call) -> Result<Answer> {
+    let reason = format!("Policy not found: {}", call.var("id"));
+    Err(Failure::new(404, "status_exception", reason))
+}
+
 /// `GET /_nodes`
 pub(super) fn nodes(server: &Server, call: &Call) -> Result<Answer> {
     let (host, _) = call.host.rsplit_once(':').unwrap_or((&call.host, ""));

@@ -26,6 +26,8 @@ use super::{
 
 /// The largest body of a request, as OpenSearch has it.
 const BODY_BYTES_MAX: usize = 100 << 20;
+/// What a body counts that does not say how long it is.
+const UNANNOUNCED_BYTES: usize = 1 << 20;
 /// How much all requests together may take before more are refused.
 const IN_FLIGHT_BYTES_MAX: usize = 512 << 20;
 
@@ -39,12 +41,16 @@ async fn serve(State(server): State<Arc<Server>>, request: Request) -> Response 
     let opaque_id = head.headers.get("x-opaque-id").cloned();
     let path = head.uri.path().to_owned();
     let target = faults::target(&path);
-    let body = match read(&head.headers, body).await {
-        Ok(body) => body,
-        Err(failure) => {
-            let close = failure.status == 413;
-            return respond(failure.into(), false, opaque_id, close);
-        }
+    let arriving = async {
+        // What is announced counts from the start, so that many large bodies cannot arrive at once.
+        let announced = announced(&head.headers)?;
+        let admitted = admit(&server, announced.unwrap_or(UNANNOUNCED_BYTES))?;
+        Ok::<_, Failure>((admitted, read(&head.headers, body).await?))
+    };
+    let (admitted, body) = match arriving.await {
+        Ok(read) => read,
+        // Its body was not read, so nothing can follow on this connection.
+        Err(failure) => return respond(Answer::from(failure), false, opaque_id, true),
     };
     match server.faults.strike(target, server.clock.now_ms()) {
         Some(Effect::Answer(answer)) => return respond(answer, false, opaque_id, false),
@@ -69,20 +75,15 @@ async fn serve(State(server): State<Arc<Server>>, request: Request) -> Response 
     if let Err(failure) = check_content_type(content_type, &call.body) {
         return respond(failure.into(), is_head, opaque_id, false);
     }
-    let answer = match admit(&server, call.body.len()) {
-        Ok(admitted) => {
-            let run = move || {
-                let answer = routes::answer(&admitted.server, call);
-                drop(admitted);
-                answer
-            };
-            tokio::task::spawn_blocking(run).await.unwrap_or_else(|error| {
-                tracing::error!(%error, "a request failed");
-                Failure::internal("the request failed; the log says why").into()
-            })
-        }
-        Err(failure) => failure.into(),
+    let run = move || {
+        let answer = routes::answer(&admitted.server, call);
+        drop(admitted);
+        answer
     };
+    let answer = tokio::task::spawn_blocking(run).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request failed");
+        Failure::internal("the request failed; the log says why").into()
+    });
     respond(answer, is_head, opaque_id, false)
 }
 
@@ -109,20 +110,26 @@ impl Drop for Admitted {
     }
 }
 
-async fn read(headers: &HeaderMap, body: WireBody) -> Result<Bytes, Failure> {
-    let too_large = || {
-        Failure::new(
-            413,
-            "content_too_long_exception",
-            format!(
-                "entity content is too long for the configured buffer limit [{BODY_BYTES_MAX}]"
-            ),
-        )
-    };
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
-    if declared.and_then(|it| it.parse::<usize>().ok()).is_some_and(|it| BODY_BYTES_MAX < it) {
-        return Err(too_large());
+fn too_large() -> Failure {
+    Failure::new(
+        413,
+        "content_too_long_exception",
+        format!("entity content is too long for the configured buffer limit [{BODY_BYTES_MAX}]"),
+    )
+}
+
+/// How long the body is, if the client says so.
+fn announced(headers: &HeaderMap) -> Result<Option<usize>, Failure> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    match length.and_then(|it| it.parse().ok()) {
+        Some(length) if BODY_BYTES_MAX < length => Err(too_large()),
+        // Without a body there is still a request, whatever it finds.
+        None if !headers.contains_key(header::TRANSFER_ENCODING) => Ok(Some(0)),
+        length => Ok(length),
     }
+}
+
+async fn read(headers: &HeaderMap, body: WireBody) -> Result<Bytes, Failure> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && encoding != "identity"
     {

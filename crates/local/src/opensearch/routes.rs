@@ -153,6 +153,8 @@ const ROUTES: &[Route] = &[
     route("GET", "/_nodes/{node}", "flat_settings", cluster::nodes),
     route("GET", "/_nodes/{node}/{metric}", "flat_settings", cluster::nodes),
 
+    route("GET PUT DELETE", "/_plugins/_ism/policies/{id}", "if_seq_no if_primary_term", cluster::no_policy),
+
     route("GET", "/_cat", CAT, cat::help),
     route("GET", "/_cat/indices", CAT, cat::indices),
     route("GET", "/_cat/indices/{index}", CAT, cat::indices),
