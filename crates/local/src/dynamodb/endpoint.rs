@@ -16,6 +16,12 @@ use super::{
 };
 use crate::clock::Clock;
 
+/// How many records the streams of a deleted table may have and still be kept: they hold memory, and
+/// whoever deletes a large table wants it back.
+const DELETED_RECORDS_MAX: usize = 100_000;
+/// How many deleted tables are kept for their streams.
+const DELETED_TABLES_MAX: usize = 100;
+
 /// Everything behind a handle.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
@@ -152,8 +158,7 @@ impl Endpoint {
             return Err(not_found(&address.1));
         }
         let now_ms = self.clock.now_ms();
-        let has_streams = !cell.read().streams.is_empty();
-        if has_streams {
+        if is_worth_keeping(&cell.read()) {
             tables.deleted.push(cell.clone());
             self.write(cell, |writing| {
                 writing.alter(|table| table.delete(now_ms));
@@ -162,11 +167,15 @@ impl Endpoint {
         } else {
             self.append(|| codec::dropped(cell.id))?;
         }
-        let forgotten = |cell: &Arc<Cell>| {
+        let mut n_kept = tables.deleted.len();
+        let is_forgotten = |cell: &mut Arc<Cell>| {
             let deleted_ms = cell.read().description.deleted_ms;
-            deleted_ms.is_some_and(|it| it + KEEP_MS <= now_ms)
+            let is_old = deleted_ms.is_some_and(|it| it + KEEP_MS <= now_ms);
+            let goes = is_old || DELETED_TABLES_MAX < n_kept;
+            n_kept -= usize::from(goes);
+            goes
         };
-        for cell in tables.deleted.extract_if(.., |cell| forgotten(cell)) {
+        for cell in tables.deleted.extract_if(.., is_forgotten) {
             self.append(|| codec::dropped(cell.id))?;
         }
         Ok(())
@@ -270,6 +279,13 @@ impl Endpoint {
             tracing::warn!(%error, "could not compact the journal; will try again when it has grown");
         }
     }
+}
+
+/// Whether a table that is deleted has streams that someone may still want to read.
+fn is_worth_keeping(table: &Table) -> bool {
+    let shards = table.streams.iter().flat_map(|it| &it.shards);
+    let n_records: usize = shards.map(|it| it.log.len()).sum();
+    !table.streams.is_empty() && n_records <= DELETED_RECORDS_MAX
 }
 
 fn not_found(name: &str) -> ApiError {

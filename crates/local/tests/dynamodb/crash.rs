@@ -1,6 +1,7 @@
 //! What was answered is there after a crash.
 
 use std::{
+    collections::HashSet,
     fs,
     path::Path,
     sync::{
@@ -13,7 +14,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{Server, book, create_books};
+use crate::{Server, book, create_books, text};
 
 /// A copy of the files, taken at any moment, is what kill -9 at that moment leaves behind.
 #[test]
@@ -82,21 +83,24 @@ fn count_records(client: &mut crate::Client) -> usize {
     let table = client.call("DescribeTable", &json!({ "TableName": "books" }));
     let arn = &table["Table"]["LatestStreamArn"];
     let stream = client.call("DescribeStream", &json!({ "StreamArn": arn }));
-    let mut n_records = 0;
+    let mut numbers = HashSet::new();
     for shard in stream["StreamDescription"]["Shards"].as_array().unwrap() {
         let answer = client.call("GetShardIterator", &json!({ "StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON" }));
         let mut next: Value = answer["ShardIterator"].clone();
         loop {
             let page = client.call("GetRecords", &json!({ "ShardIterator": next }));
-            let n = page["Records"].as_array().unwrap().len();
-            n_records += n;
+            let records = page["Records"].as_array().unwrap();
+            for record in records {
+                let number = text(&record["dynamodb"]["SequenceNumber"]);
+                assert!(numbers.insert(number), "read twice: {record}");
+            }
             next = page["NextShardIterator"].clone();
-            if n == 0 || next.is_null() {
+            if records.is_empty() || next.is_null() {
                 break;
             }
         }
     }
-    n_records
+    numbers.len()
 }
 
 fn copy_files(from: &Path, to: &Path) {

@@ -171,6 +171,29 @@ fn compaction_keeps_what_is_shared_in_one_piece() {
     assert_eq!(address(&records[3].new), address(&item));
 }
 
+/// Between the new journal and the pictures: what is written then is in both, or only in the journal.
+#[test]
+fn what_comes_between_journal_and_pictures_counts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    perform(&db, &Step::Create(0), 0);
+    perform(&db, &Step::Put(1, 1), 0);
+    let store = db.endpoint.store.as_ref().unwrap();
+    store
+        .compact(|| {
+            let cells = db.endpoint.tables().live.values().cloned().collect();
+            perform(&db, &Step::Put(1, 2), 0);
+            perform(&db, &Step::Put(2, 2), 0);
+            perform(&db, &Step::Delete(2), 0);
+            perform(&db, &Step::Create(1), 0);
+            cells
+        })
+        .unwrap();
+    let before = picture(&db);
+    drop(db);
+    assert_eq!(picture(&open(dir.path())), before);
+}
+
 #[test]
 fn compaction_loses_nothing_that_is_written_meanwhile() {
     let dir = tempfile::tempdir().unwrap();

@@ -19,6 +19,10 @@ impl Log {
         self.chunks.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
+    }
+
     pub(crate) fn first(&self) -> Option<&Record> {
         self.chunks.front()?.first()
     }
