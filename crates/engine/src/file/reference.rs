@@ -1,4 +1,6 @@
-//! Values that stand elsewhere: in the environment, in a file, in a secret. Pure.
+//! Values that stand elsewhere: in the environment, in a file, in a secret.
+//!
+//! It asks for them through functions it is given, and decides only what is asked for.
 //!
 //! | written | is |
 //! | --- | --- |
