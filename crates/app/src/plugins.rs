@@ -96,7 +96,7 @@ pub(crate) fn build(
     let routes = spec.routes.iter().map(|it| it.condition.clone()).collect();
     let pipeline = Pipeline::new(
         &spec.name,
-        Vec::new(),
+        processors,
         routes,
         targets.collect(),
         surroundings.clock.clone(),
