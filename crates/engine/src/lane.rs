@@ -277,7 +277,9 @@ fn apply(processors: &[Box<dyn Processor>], mut event: Event, out: &mut Vec<Even
             Ok(Flow::Keep) => {}
             Ok(Flow::Drop) => return,
             Ok(Flow::Replace(events)) => {
-                events.into_iter().for_each(|event| apply(&processors[n + 1..], event, out));
+                for event in events {
+                    apply(&processors[n + 1..], event, out);
+                }
                 return;
             }
             Err(error) => event = set_aside(event, &error),

@@ -234,7 +234,7 @@ async fn what_is_kept_back_holds_its_batch_until_it_is_released_and_written() {
     let run = tokio::spawn(async move {
         running.run(Box::new(Burst(vec!["keep", "keep", "go"])), stop).await
     });
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert!(!run.is_finished(), "the source waits for what is kept");
     assert_eq!(*index.written.lock().unwrap(), [event("go")]);
     check_accounts(&pipeline, &Account { read: 3, in_flight: 2, indexed: 1, ..Account::default() });
