@@ -57,7 +57,7 @@ pub(super) async fn run(args: Demo) -> Result<(), Failure> {
     let service = Service::build(&loaded, &folder, environment)?;
     service.check().await?;
     let pipelines = service.pipelines();
-    let router = Api::new(&pipelines, Clock::real(), stopper).router();
+    let router = Api::new(&pipelines, service.meters(), Clock::real(), stopper).router();
     let server = serve(listener, router, serving);
     let running = {
         let stop = stop.clone();
