@@ -25,6 +25,7 @@ pub(super) async fn run(args: Local) -> Result<(), Failure> {
     let addresses = [
         ("dynamodb", format!("http://{}", endpoints.dynamodb)),
         ("opensearch", format!("http://{}", endpoints.opensearch)),
+        ("s3", format!("http://{}", endpoints.s3)),
         ("api", api_address),
     ];
     for (name, address) in &addresses {
@@ -32,7 +33,7 @@ pub(super) async fn run(args: Local) -> Result<(), Failure> {
     }
     match data_dir {
         Some(dir) => println!("{:<12} {}", "data", dir.display()),
-        None => println!("{:<12} in memory; keep it with --data-dir DIR", "data"),
+        None => println!("{:<12} gone when this ends; keep it with --data-dir DIR", "data"),
     }
     write_addresses(api.addresses.as_deref(), &addresses)?;
     stop.await;

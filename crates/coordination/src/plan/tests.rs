@@ -222,7 +222,7 @@ fn check_a_few_quiet_rounds_settle_it(n_partitions: usize, events: &[Event]) -> 
             _ => {}
         }
     }
-    world.rounds(PATIENCE_ROUNDS as usize + 1);
+    world.rounds(2 * PATIENCE_ROUNDS as usize + 2);
     let shares = world.shares();
     prop_assert!(world.owners.values().all(Option::is_some), "{:?}", world);
     prop_assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1, "{:?}", shares);
