@@ -4,4 +4,5 @@
 
 pub mod clock;
 pub mod dynamodb;
+pub mod objects;
 pub mod opensearch;
