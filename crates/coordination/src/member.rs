@@ -31,6 +31,7 @@ pub struct Member {
     presence: Option<Lease>,
     balance: Balance,
     told: Option<(Timestamp, Traffic)>,
+    n_done: usize,
 }
 
 /// How many calls a store has made.
@@ -49,6 +50,9 @@ pub struct Survey {
     pub seen: Vec<Seen>,
     /// Who is alive.
     pub workers: BTreeSet<String>,
+    /// Whether partitions were finished since the last look, by whomever. What comes after them may
+    /// not be known yet.
+    pub finished_some: bool,
 }
 
 impl fmt::Debug for Member {
@@ -86,6 +90,7 @@ impl Member {
             presence: None,
             balance: Balance::default(),
             told: None,
+            n_done: 0,
         }
     }
 
@@ -117,7 +122,10 @@ impl Member {
         }
         let seen = self.store.survey(&format!("{}/", self.pipeline), now).await?;
         self.tell_traffic(&seen, now);
-        Ok(Survey { seen, workers })
+        let n_done = seen.iter().filter(|it| it.lease.done).count();
+        let finished_some = self.n_done < n_done;
+        self.n_done = n_done;
+        Ok(Survey { seen, workers, finished_some })
     }
 
     /// What to take up and what to let go, given a survey, the partitions whose turn has come, and
@@ -128,7 +136,7 @@ impl Member {
         ready: &[String],
         reading: &BTreeSet<String>,
     ) -> Moves {
-        let Survey { seen, workers } = survey;
+        let Survey { seen, workers, .. } = survey;
         self.balance.round(&View { me: &self.name, workers, seen, ready, reading })
     }
 

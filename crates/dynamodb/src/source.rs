@@ -186,15 +186,19 @@ impl DynamoDbSource {
 
     /// Looks for new shards, and takes up those whose turn has come.
     async fn discover(&self, reading: &mut Reading, outlet: &Outlet) -> Result<(), SourceError> {
+        self.list_shards(reading).await?;
+        self.take_share(reading, outlet).await
+    }
+
+    async fn list_shards(&self, reading: &mut Reading) -> Result<(), SourceError> {
         match describe_stream(&reading.streams, &reading.stream_arn).await {
             Ok(shards) => reading.shards = shards,
             Err(error) if error.is_transient() => {
                 warn!(%error, "cannot list the shards, trying again");
-                return Ok(());
             }
             Err(error) => return Err(failed(error)),
         }
-        self.take_share(reading, outlet).await
+        Ok(())
     }
 
     /// Takes up this worker's share of the shards whose turn has come, and lets go of what is too much
@@ -207,6 +211,10 @@ impl DynamoDbSource {
                 return Ok(());
             }
         };
+        if survey.finished_some {
+            // Another worker may have read a shard to its end, and knows its children; so must we.
+            self.list_shards(reading).await?;
+        }
         let leases: BTreeMap<String, Lease> = survey
             .seen
             .iter()
