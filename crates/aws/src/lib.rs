@@ -13,7 +13,7 @@ mod sign;
 pub use crate::{
     access::{Access, AccessError, AwsConfig},
     environment::Environment,
-    http::{Http, HttpError, Response, Tls},
+    http::{Connecting, Http, HttpError, Identity, Response, Tls},
     json_service::{CallError, JsonService},
     sign::Signer,
 };
