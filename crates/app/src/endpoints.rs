@@ -1,6 +1,6 @@
 //! The embedded endpoints, listening.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{Router, serve::ListenerExt};
 use local::{clock::Clock, dynamodb::DynamoDb, opensearch::OpenSearch, s3::S3};
@@ -50,6 +50,7 @@ impl Endpoints {
         let objects = folder("s3").or_else(|| temporary.as_ref().map(|it| it.path().to_owned()));
         let objects = S3::open(&objects.unwrap_or_default(), clock);
         let objects = objects.map_err(|error| failed(&error))?;
+        tables.export_to(Arc::new(objects.clone()));
         Ok(Endpoints {
             dynamodb: address_of(&dynamodb)?,
             opensearch: address_of(&opensearch)?,
