@@ -46,6 +46,10 @@ pub(crate) struct EndpointArgs {
     #[arg(long, default_value = "127.0.0.1:9200", value_name = "ADDRESS")]
     pub(crate) opensearch: SocketAddr,
 
+    /// Address of the S3 endpoint
+    #[arg(long, default_value = "127.0.0.1:9090", value_name = "ADDRESS")]
+    pub(crate) s3: SocketAddr,
+
     /// Keep everything here across restarts; without it a temporary folder is used
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,

@@ -1,10 +1,11 @@
 //! The embedded endpoints, listening.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{Router, serve::ListenerExt};
-use local::{clock::Clock, dynamodb::DynamoDb, opensearch::OpenSearch};
+use local::{clock::Clock, dynamodb::DynamoDb, opensearch::OpenSearch, s3::S3};
 use pipeline::Stop;
+use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tracing::{debug, error};
 
@@ -14,6 +15,9 @@ use crate::{cli::EndpointArgs, failure::Failure, process::listen};
 pub(crate) struct Endpoints {
     pub(crate) dynamodb: SocketAddr,
     pub(crate) opensearch: SocketAddr,
+    pub(crate) s3: SocketAddr,
+    /// Objects are files, always; without a data folder they lie here and go with the process.
+    _temporary: Option<TempDir>,
     stores: (DynamoDb, OpenSearch),
     servers: Vec<JoinHandle<()>>,
 }
@@ -31,19 +35,31 @@ impl Endpoints {
     ) -> Result<Endpoints, Failure> {
         let dynamodb = listen("--dynamodb", args.dynamodb).await?;
         let opensearch = listen("--opensearch", args.opensearch).await?;
+        let s3 = listen("--s3", args.s3).await?;
         let clock = Clock::default();
         let folder = |name: &str| data_dir.map(|it| it.join(name));
         let failed = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
         let tables = DynamoDb::open(folder("dynamodb").as_deref(), clock.clone());
         let tables = tables.map_err(|error| failed(&error))?;
-        let indices = OpenSearch::open(folder("opensearch").as_deref(), clock);
+        let indices = OpenSearch::open(folder("opensearch").as_deref(), clock.clone());
         let indices = indices.map_err(|error| failed(&error))?;
+        let temporary = match data_dir {
+            Some(_) => None,
+            None => Some(TempDir::new().map_err(|error| failed(&error))?),
+        };
+        let objects = folder("s3").or_else(|| temporary.as_ref().map(|it| it.path().to_owned()));
+        let objects = S3::open(&objects.unwrap_or_default(), clock);
+        let objects = objects.map_err(|error| failed(&error))?;
+        tables.export_to(Arc::new(objects.clone()));
         Ok(Endpoints {
             dynamodb: address_of(&dynamodb)?,
             opensearch: address_of(&opensearch)?,
+            s3: address_of(&s3)?,
+            _temporary: temporary,
             servers: vec![
                 serve(dynamodb, tables.router(), stop.clone()),
                 serve(opensearch, indices.router(), stop.clone()),
+                serve(s3, objects.router(), stop.clone()),
             ],
             stores: (tables, indices),
         })

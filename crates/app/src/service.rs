@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use aws::Environment;
 use coordination::FileLeases;
 use engine::{Pipeline, file::Loaded, supervise};
-use pipeline::{Clock, Stop};
+use pipeline::{Clock, Meters, Stop};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -20,6 +20,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(8);
 
 /// Pipelines that are ready to run.
 pub(crate) struct Service {
+    meters: Meters,
     built: Vec<Arc<Built>>,
 }
 
@@ -42,13 +43,21 @@ impl Service {
         })?;
         let leases = FileLeases::open(&data_dir.join("leases.redb"))
             .map_err(|error| Failure::failed(error.to_string()))?;
+        let meters = Meters::default();
         let surroundings = Surroundings {
             environment,
             clock: Clock::real(),
+            meters: meters.clone(),
             leases: Arc::new(leases),
             dead_letters: data_dir.join("dead-letters"),
         };
-        Ok(Service { built: build_all(loaded, &surroundings)?.into_iter().map(Arc::new).collect() })
+        let built = build_all(loaded, &surroundings)?.into_iter().map(Arc::new).collect();
+        Ok(Service { meters, built })
+    }
+
+    /// What the plugins count.
+    pub(crate) fn meters(&self) -> Meters {
+        self.meters.clone()
     }
 
     /// The pipelines, to look at.

@@ -8,6 +8,7 @@ mod access;
 mod environment;
 mod http;
 mod json_service;
+mod s3;
 mod sign;
 
 pub use crate::{
@@ -15,5 +16,6 @@ pub use crate::{
     environment::Environment,
     http::{Http, HttpError, Response, Tls},
     json_service::{CallError, JsonService},
+    s3::{Object, ObjectPage, S3, S3Error},
     sign::Signer,
 };

@@ -4,7 +4,8 @@ use std::{borrow::Cow, time::SystemTime};
 
 use aws_sigv4::{
     http_request::{
-        PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign as sigv4,
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+        UriPathNormalizationMode, sign as sigv4,
     },
     sign::v4,
 };
@@ -46,6 +47,11 @@ impl Signer {
         let mut settings = SigningSettings::default();
         if self.content_hash {
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        if self.service == "s3" {
+            // S3 signs the path as it is sent: a key may hold `//` and `..`.
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         }
         let parameters = v4::SigningParams::builder()
             .identity(&identity)

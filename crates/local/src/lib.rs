@@ -1,4 +1,4 @@
-//! DynamoDB and OpenSearch on your machine: endpoints that any SDK or client can talk to.
+//! DynamoDB, OpenSearch and S3 on your machine: endpoints that any SDK or client can talk to.
 //!
 //! It cannot see how Streamdex uses it: all it shares with the rest is the wire protocol.
 
@@ -6,3 +6,4 @@ pub mod clock;
 pub mod dynamodb;
 pub mod objects;
 pub mod opensearch;
+pub mod s3;

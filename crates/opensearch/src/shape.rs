@@ -1,7 +1,7 @@
 //! What becomes of one event: its index, id, operation and version, and its lines in the request. Pure.
 
 use expression::Template;
-use pipeline::{ConfigError, Event, Settings, Value};
+use pipeline::{Clock, ConfigError, Event, Settings, Value};
 use wire::json::{unescape, write_escaped};
 
 use crate::{Config, config::VersionType};
@@ -93,8 +93,10 @@ impl Shape {
     /// When an expression is none, or an action is unknown.
     pub fn new(config: &Config, settings: &Settings) -> Result<Shape, ConfigError> {
         let text = |name: &str, source: &str| -> Result<Text, ConfigError> {
-            let template = Template::parse(source)
-                .map_err(|error| settings.problem(name, error.to_string()))?;
+            // Only the name of an index may have a date in it.
+            let read = if name == "index" { Template::index_name } else { Template::parse };
+            let template =
+                read(source).map_err(|error| settings.problem(name, error.to_string()))?;
             Ok(match (template.literal(), template.as_metadata()) {
                 (Some(literal), _) => {
                     let mut escaped = Vec::new();
@@ -139,6 +141,15 @@ impl Shape {
             version,
             version_type: config.document_version_type,
         })
+    }
+
+    /// The same shape with another clock, for dates in the name of the index.
+    #[must_use]
+    pub fn with_clock(mut self, clock: &Clock) -> Shape {
+        if let Text::Made(template) = self.index {
+            self.index = Text::Made(template.with_clock(clock.clone()));
+        }
+        self
     }
 
     /// The one index that all documents go to, if it is one.

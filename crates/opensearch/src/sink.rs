@@ -50,7 +50,7 @@ impl OpenSearchSink {
         dead_letters: DeadLetters,
         clock: Clock,
     ) -> Result<OpenSearchSink, ConfigError> {
-        let shape = Shape::new(&config, settings)?;
+        let shape = Shape::new(&config, settings)?.with_clock(&clock);
         let client = Client::new(&config, environment)
             .map_err(|error| settings.problem("cert", error.to_string()))?;
         let opens_documents = shape.uses_fields();

@@ -41,6 +41,7 @@ pub(super) async fn run(args: Demo) -> Result<(), Failure> {
     let endpoints = Endpoints::start(&args.endpoints, Some(&folder), &serving).await?;
     let dynamodb = format!("http://{}", endpoints.dynamodb);
     let opensearch = format!("http://{}", endpoints.opensearch);
+    let s3 = format!("http://{}", endpoints.s3);
     let api_address = format!("http://{}", address_of(&listener)?);
 
     let table = Books::at(&dynamodb).await?;
@@ -57,7 +58,7 @@ pub(super) async fn run(args: Demo) -> Result<(), Failure> {
     let service = Service::build(&loaded, &folder, environment)?;
     service.check().await?;
     let pipelines = service.pipelines();
-    let router = Api::new(&pipelines, Clock::real(), stopper).router();
+    let router = Api::new(&pipelines, service.meters(), Clock::real(), stopper).router();
     let server = serve(listener, router, serving);
     let running = {
         let stop = stop.clone();
@@ -68,8 +69,9 @@ pub(super) async fn run(args: Demo) -> Result<(), Failure> {
     if is_new {
         table.fill(args.books).await?;
     }
-    introduce(&dynamodb, &opensearch, &api_address, &file, data_dir.as_deref());
-    let addresses = [("dynamodb", dynamodb), ("opensearch", opensearch), ("api", api_address)];
+    let addresses =
+        [("dynamodb", dynamodb), ("opensearch", opensearch), ("s3", s3), ("api", api_address)];
+    introduce(addresses.each_ref().map(|(_, it)| it.as_str()), &file, data_dir.as_deref());
     write_addresses(api.addresses.as_deref(), &addresses)?;
 
     let change = table.keep_changing(args.books.max(1), args.writes_per_second);
@@ -189,7 +191,8 @@ async fn wait_until_ready(pipeline: &Pipeline) -> Result<(), Failure> {
 }
 
 #[expect(clippy::print_stdout, reason = "the introduction is what the command is asked for")]
-fn introduce(dynamodb: &str, opensearch: &str, api: &str, file: &Path, data_dir: Option<&Path>) {
+fn introduce(addresses: [&str; 4], file: &Path, data_dir: Option<&Path>) {
+    let [dynamodb, opensearch, s3, api] = addresses;
     let data = match data_dir {
         Some(dir) => format!("{} (kept)", dir.display()),
         None => "a temporary folder, gone when this ends; keep it with --data-dir DIR".to_owned(),
@@ -201,6 +204,7 @@ Streamdex keeps the index `books` (alias `book1`) equal to the table `books`.
 
   DynamoDB     {dynamodb}
   OpenSearch   {opensearch}
+  S3           {s3}
   API          {api}
   pipeline     {file}
   data         {data}

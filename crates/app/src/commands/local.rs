@@ -1,6 +1,6 @@
 //! `streamdex local`: only the endpoints.
 
-use pipeline::{Clock, Stop};
+use pipeline::{Clock, Meters, Stop};
 
 use super::{run::either, write_addresses};
 use crate::{
@@ -19,12 +19,13 @@ pub(super) async fn run(args: Local) -> Result<(), Failure> {
     let listener = listen("--api", api.api).await?;
     let endpoints = Endpoints::start(&args.endpoints, data_dir.as_deref(), &stop).await?;
     let api_address = format!("http://{}", address_of(&listener)?);
-    let router = Api::new(&[], Clock::real(), stopper).router();
+    let router = Api::new(&[], Meters::default(), Clock::real(), stopper).router();
     let server = serve(listener, router, stop.clone());
 
     let addresses = [
         ("dynamodb", format!("http://{}", endpoints.dynamodb)),
         ("opensearch", format!("http://{}", endpoints.opensearch)),
+        ("s3", format!("http://{}", endpoints.s3)),
         ("api", api_address),
     ];
     for (name, address) in &addresses {
@@ -32,7 +33,7 @@ pub(super) async fn run(args: Local) -> Result<(), Failure> {
     }
     match data_dir {
         Some(dir) => println!("{:<12} {}", "data", dir.display()),
-        None => println!("{:<12} in memory; keep it with --data-dir DIR", "data"),
+        None => println!("{:<12} gone when this ends; keep it with --data-dir DIR", "data"),
     }
     write_addresses(api.addresses.as_deref(), &addresses)?;
     stop.await;

@@ -23,7 +23,7 @@ pub(super) async fn run(args: Run) -> Result<(), Failure> {
 
     let (stopper, shutdown) = Stop::pair();
     let api = format!("http://{}", address_of(&listener)?);
-    let router = Api::new(&service.pipelines(), Clock::real(), stopper).router();
+    let router = Api::new(&service.pipelines(), service.meters(), Clock::real(), stopper).router();
     let (serving, end_serving) = Stop::pair();
     let server = serve(listener, router, end_serving);
     info!(%api, data_dir = %args.data_dir.display(), "running; /health/ready and /metrics tell how it goes");

@@ -27,6 +27,7 @@ impl Program {
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_streamdex"))
             .args(args)
+            .args(free_s3_port(args))
             .args(["--addresses", addresses.to_str().unwrap()])
             .env_remove("AWS_PROFILE")
             .env("AWS_ACCESS_KEY_ID", "local")
@@ -85,10 +86,17 @@ impl Drop for Program {
     }
 }
 
+/// Few tests ask for S3, and no two may want the same port.
+fn free_s3_port(args: &[&str]) -> &'static [&'static str] {
+    let has_endpoints = args.first().is_some_and(|it| ["demo", "local"].contains(it));
+    if has_endpoints && !args.contains(&"--s3") { &["--s3", "127.0.0.1:0"] } else { &[] }
+}
+
 /// Runs it to its end; returns the exit code, and what it printed and complained of.
 pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_streamdex"))
         .args(args)
+        .args(free_s3_port(args))
         .env("AWS_ACCESS_KEY_ID", "local")
         .env("AWS_SECRET_ACCESS_KEY", "local")
         .stdin(Stdio::null())

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::json;
+use http::Method;
+use serde_json::{Value, json};
 
 use crate::{
     cluster::Cluster,
@@ -91,4 +92,32 @@ async fn what_a_data_directory_holds_is_there_again() {
             demo.kill();
         }
     }
+}
+
+#[tokio::test]
+async fn an_object_is_a_file_in_the_data_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut args = ANY.to_vec();
+    args[0] = "local";
+    args.extend(["--data-dir", data.to_str().unwrap()]);
+    let local = Program::start(dir.path(), &args).await;
+    let s3 = Cluster::at(local.address("s3"));
+    assert_eq!(s3.ask(Method::PUT, "/books", Value::Null).await.0, 200);
+    assert_eq!(s3.ask(Method::PUT, "/books/2026/a.json", json!({ "a": 1 })).await.0, 200);
+    assert_eq!(std::fs::read_to_string(data.join("s3/books/2026/a.json")).unwrap(), r#"{"a":1}"#);
+
+    let dynamodb = Cluster::at(local.address("dynamodb"));
+    let ahead = json!({ "advance_seconds": 100 * 86_400 });
+    assert_eq!(dynamodb.ask(Method::POST, "/_local/clock", ahead).await.0, 200);
+    let fault = json!({ "operation": "GetObject", "status": 503, "times": 1 });
+    assert_eq!(s3.ask(Method::POST, "/_local/faults", fault).await.0, 200);
+    assert_eq!(s3.get("/books/2026/a.json").await.0, 503);
+    assert_eq!(s3.get("/books/2026/a.json").await, (200, json!({ "a": 1 })));
+    let (_, clock) = dynamodb.get("/_local/clock").await;
+    s3.ask(Method::PUT, "/books/later", json!({})).await;
+    let (_, list) = s3.get("/books?prefix=later").await;
+    let today = clock["now"].as_str().unwrap()[..10].to_owned();
+    let says = format!("<LastModified>{today}");
+    assert!(list.as_str().unwrap().contains(&says), "the clocks differ: {clock} {list}");
 }

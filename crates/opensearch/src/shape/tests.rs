@@ -65,6 +65,18 @@ fn a_change_becomes_two_lines_and_a_removal_one() {
 }
 
 #[test]
+fn a_date_in_the_name_of_the_index_is_that_of_the_clock() {
+    let dated = USUAL.replace("index: books", "index: 'books-%{yyyy.MM}'");
+    let clock = pipeline::Clock::at(pipeline::Timestamp(1_764_000_000_000));
+    let of_now = shape(&dated).unwrap().with_clock(&clock);
+    let written = lines(&of_now, &event("INSERT", "a", "b")).unwrap();
+    assert!(written.starts_with("{\"index\":{\"_index\":\"books-2025.11\","), "{written}");
+    assert_eq!(of_now.same_index(), None);
+    let too_fine = USUAL.replace("index: books", "index: 'books-%{mm}'");
+    assert!(shape(&too_fine).unwrap_err().to_string().contains("hour"));
+}
+
+#[test]
 fn what_a_processor_set_goes_before_what_the_record_says() {
     let shape = shape(USUAL).unwrap();
     let mut event = event("INSERT", "a", "b");
