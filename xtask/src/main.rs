@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod chaos;
 mod demo;
 mod shell;
 mod sim;
@@ -21,7 +22,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<ExitCode>,
 }
 
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 5] = [
     Command {
         usage: "demo [ARGUMENT…]",
         help: "Builds `streamdex` for speed and runs `streamdex demo`, which takes the arguments.",
@@ -36,6 +37,11 @@ const COMMANDS: [Command; 4] = [
         usage: "sim [SEED | --seeds N]",
         help: "Simulates crashing workers from many seeds, or from the one that a failure named.",
         run: sim::run,
+    },
+    Command {
+        usage: "chaos [--minutes N]",
+        help: "Three workers, killed, paused and cut off, then table and index compared; `--seed N`.",
+        run: chaos::run,
     },
     Command {
         usage: "bench [ARGUMENT…]",

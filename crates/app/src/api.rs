@@ -8,7 +8,7 @@ use axum::{
     routing::{get, post},
 };
 use engine::{Pipeline, metrics};
-use pipeline::{Clock, Stopper};
+use pipeline::{Clock, Meters, Stopper};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -16,15 +16,21 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) pipelines: Arc<[Pipeline]>,
+    pub(crate) meters: Meters,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Arc<Mutex<Option<Stopper>>>,
 }
 
 impl Api {
     /// The API of `pipelines`; `/shutdown` drops `shutdown`.
-    pub(crate) fn new(pipelines: &[Pipeline], clock: Clock, shutdown: Stopper) -> Api {
+    pub(crate) fn new(
+        pipelines: &[Pipeline],
+        meters: Meters,
+        clock: Clock,
+        shutdown: Stopper,
+    ) -> Api {
         let shutdown = Arc::new(Mutex::new(Some(shutdown)));
-        Api { pipelines: pipelines.into(), clock, shutdown }
+        Api { pipelines: pipelines.into(), meters, clock, shutdown }
     }
 
     /// Its paths.
@@ -34,6 +40,7 @@ impl Api {
             .route("/health/ready", get(ready))
             .route("/metrics", get(metrics_text))
             .route("/metrics/prometheus", get(metrics_text))
+            .route("/metrics/sys", get(metrics_text))
             .route("/list", get(list))
             .route("/shutdown", post(shutdown))
             .route("/api/v1/pipelines", get(pipelines))
@@ -51,7 +58,7 @@ async fn ready(State(api): State<Api>) -> Response {
 }
 
 async fn metrics_text(State(api): State<Api>) -> Response {
-    let text = metrics::render(&api.pipelines, api.clock.now());
+    let text = metrics::render(&api.pipelines, &api.meters, &[], api.clock.now());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 

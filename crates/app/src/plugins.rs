@@ -10,13 +10,15 @@ use engine::{
     file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
 use opensearch::{DeadLetters, OpenSearchSink};
-use pipeline::{Clock, ConfigError, Processor, SinkError, Source, SourceError};
+use pipeline::{Clock, ConfigError, Meters, Processor, SinkError, Source, SourceError};
 
 /// What every plugin of a process shares.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) environment: Environment,
     pub(crate) clock: Clock,
+    /// What plugins count. Each gets its own part: `meters.of(pipeline, plugin)`.
+    pub(crate) meters: Meters,
     pub(crate) leases: Arc<dyn LeaseStore>,
     pub(crate) dead_letters: std::path::PathBuf,
 }

@@ -104,6 +104,11 @@ impl Access {
         self.0.config.endpoint.clone().or_else(|| self.0.environment.endpoint(service))
     }
 
+    /// The variables it was made with.
+    pub fn environment(&self) -> &Environment {
+        &self.0.environment
+    }
+
     /// Credentials that are good for a while.
     ///
     /// # Errors
@@ -117,6 +122,11 @@ impl Access {
         let credentials = self.fetch().await?;
         *cached = Some(credentials.clone());
         Ok(credentials)
+    }
+
+    /// Fetches credentials anew at the next call: those we have are not taken any more.
+    pub async fn forget(&self) {
+        *self.0.cached.lock().await = None;
     }
 
     async fn fetch(&self) -> Result<Credentials, AccessError> {
@@ -171,7 +181,7 @@ impl Access {
 
     /// Whether calls go to an endpoint on this machine.
     fn is_on_this_machine(&self) -> bool {
-        self.endpoint("DYNAMODB").is_some_and(|it| is_loopback(&it))
+        ["DYNAMODB", "S3"].iter().any(|it| self.endpoint(it).is_some_and(|it| is_loopback(&it)))
     }
 }
 

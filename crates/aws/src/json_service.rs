@@ -143,7 +143,8 @@ impl JsonService {
     }
 }
 
-fn domain(region: &str) -> &'static str {
+/// What the names of a region's services end in.
+pub(crate) fn domain(region: &str) -> &'static str {
     if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
 

@@ -4,7 +4,8 @@ use std::{borrow::Cow, time::SystemTime};
 
 use aws_sigv4::{
     http_request::{
-        PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign as sigv4,
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+        UriPathNormalizationMode, sign as sigv4,
     },
     sign::v4,
 };
@@ -18,7 +19,7 @@ use crate::{Access, AccessError};
 pub struct Signer {
     access: Access,
     service: Cow<'static, str>,
-    /// `aoss` and `s3` want the hash of the body as a header, too.
+    /// `aoss` and `s3` want the hash of the body as a header, too; `es` takes it.
     content_hash: bool,
 }
 
@@ -26,7 +27,7 @@ impl Signer {
     /// A signer for `service` (`dynamodb`, `es`, `aoss`, `s3`).
     pub fn new(access: Access, service: impl Into<Cow<'static, str>>) -> Signer {
         let service = service.into();
-        let content_hash = matches!(service.as_ref(), "aoss" | "s3");
+        let content_hash = matches!(service.as_ref(), "aoss" | "es" | "s3");
         Signer { access, service, content_hash }
     }
 
@@ -46,6 +47,11 @@ impl Signer {
         let mut settings = SigningSettings::default();
         if self.content_hash {
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        if self.service == "s3" {
+            // S3 signs the path as it is sent: a key may hold `//` and `..`.
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         }
         let parameters = v4::SigningParams::builder()
             .identity(&identity)

@@ -5,7 +5,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
@@ -13,8 +13,8 @@ use pipeline::Timestamp;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::{
-    Lease, LeaseError, LeaseStore,
-    lease::{LEASE_TERM, acquired, check_not_lost, released},
+    LEASE_TERM, Lease, LeaseError, LeaseStore, Seen, Watch,
+    lease::{check_not_lost, released, renewed, taken},
 };
 
 const LEASES: TableDefinition<'_, &str, &str> = TableDefinition::new("leases");
@@ -26,6 +26,14 @@ const CACHE_BYTES: usize = 1 << 20;
 pub struct FileLeases {
     database: Arc<Database>,
     path: PathBuf,
+    watch: Arc<Mutex<Watch>>,
+}
+
+/// What to do with the lease of a partition.
+enum Change<T> {
+    Put(Lease, T),
+    Remove(T),
+    Leave(T),
 }
 
 impl FileLeases {
@@ -48,7 +56,11 @@ impl FileLeases {
             .set_cache_size(CACHE_BYTES)
             .create(path)
             .map_err(|error| failed(error.into()))?;
-        let leases = FileLeases { database: Arc::new(database), path: path.to_owned() };
+        let leases = FileLeases {
+            database: Arc::new(database),
+            path: path.to_owned(),
+            watch: Arc::new(Mutex::new(Watch::new(LEASE_TERM))),
+        };
         leases.free_all().map_err(failed)?;
         Ok(leases)
     }
@@ -75,7 +87,7 @@ impl FileLeases {
     async fn change<T: Send + 'static>(
         &self,
         partition: &str,
-        change: impl FnOnce(Option<Lease>) -> Result<(Option<Lease>, T), LeaseError> + Send + 'static,
+        change: impl FnOnce(Option<Lease>) -> Result<Change<T>, LeaseError> + Send + 'static,
     ) -> Result<T, LeaseError> {
         let partition = partition.to_owned();
         let database = Arc::clone(&self.database);
@@ -86,14 +98,21 @@ impl FileLeases {
                 let held = table
                     .get(partition.as_str())?
                     .and_then(|text| from_text(&partition, text.value()));
-                let changed = change(held);
-                if let Ok((Some(lease), _)) = &changed {
-                    table.insert(partition.as_str(), to_text(lease).as_str())?;
+                match change(held) {
+                    Ok(Change::Put(lease, value)) => {
+                        table.insert(partition.as_str(), to_text(&lease).as_str())?;
+                        Ok(value)
+                    }
+                    Ok(Change::Remove(value)) => {
+                        table.remove(partition.as_str())?;
+                        Ok(value)
+                    }
+                    Ok(Change::Leave(value)) => Ok(value),
+                    Err(error) => Err(error),
                 }
-                changed
             };
             write.commit()?;
-            Ok::<_, redb::Error>(changed.map(|(_, value)| value))
+            Ok::<_, redb::Error>(changed)
         });
         match outcome.await {
             Ok(Ok(outcome)) => outcome,
@@ -116,27 +135,45 @@ impl LeaseStore for FileLeases {
         now: Timestamp,
     ) -> Result<Option<Lease>, LeaseError> {
         let (name, owner) = (partition.to_owned(), owner.to_owned());
+        let watch = Arc::clone(&self.watch);
         self.change(partition, move |held| {
-            let lease = acquired(held.as_ref(), &name, &owner, now);
-            Ok((lease.clone(), lease))
+            let mut watch = watch.lock().expect("no panics while locked");
+            if held.as_ref().is_some_and(|it| !watch.look(it, now).available) {
+                return Ok(Change::Leave(None));
+            }
+            let lease = taken(held.as_ref(), &name, &owner);
+            watch.look(&lease, now);
+            Ok(Change::Put(lease.clone(), Some(lease)))
         })
         .await
     }
 
     async fn save(&self, lease: &mut Lease, now: Timestamp) -> Result<(), LeaseError> {
-        lease.expires = now.after(LEASE_TERM);
-        let lease = lease.clone();
-        self.change(&lease.partition.clone(), move |held| {
-            check_not_lost(held.as_ref(), &lease)?;
-            Ok((Some(lease), ()))
-        })
-        .await
+        let next = renewed(lease);
+        let watch = Arc::clone(&self.watch);
+        let saved = self.change(&lease.partition, move |held| {
+            check_not_lost(held.as_ref(), &next)?;
+            watch.lock().expect("no panics while locked").look(&next, now);
+            Ok(Change::Put(next.clone(), next))
+        });
+        *lease = saved.await?;
+        Ok(())
     }
 
     async fn release(&self, lease: Lease) -> Result<(), LeaseError> {
         self.change(&lease.partition.clone(), move |held| {
             check_not_lost(held.as_ref(), &lease)?;
-            Ok((Some(released(lease)), ()))
+            Ok(Change::Put(released(lease), ()))
+        })
+        .await
+    }
+
+    async fn remove(&self, lease: Lease) -> Result<(), LeaseError> {
+        self.change(&lease.partition.clone(), move |held| {
+            if held.is_some() {
+                check_not_lost(held.as_ref(), &lease)?;
+            }
+            Ok(Change::Remove(()))
         })
         .await
     }
@@ -157,24 +194,42 @@ impl LeaseStore for FileLeases {
         };
         read().map_err(|error| self.failed(&error))
     }
+
+    async fn survey(&self, prefix: &str, now: Timestamp) -> Result<Vec<Seen>, LeaseError> {
+        let leases = self.list(prefix).await?;
+        let mut watch = self.watch.lock().expect("no panics while locked");
+        Ok(watch.survey(prefix, leases, now))
+    }
 }
 
-/// `owner token expires done checkpoint`, separated by tabs.
+/// `owner token renewals state checkpoint`, separated by tabs.
 fn to_text(lease: &Lease) -> String {
-    let Lease { owner, token, expires, checkpoint, done, .. } = lease;
+    let Lease { owner, token, renewals, checkpoint, .. } = lease;
+    let state = if lease.done { DONE } else { free_or_held(lease.free) };
     let checkpoint = checkpoint.as_deref().unwrap_or_default();
-    format!("{owner}\t{token}\t{}\t{done}\t{checkpoint}", expires.0)
+    format!("{owner}\t{token}\t{renewals}\t{state}\t{checkpoint}")
+}
+
+/// `true` and `false` say whether it is done: so it was in earlier files.
+const DONE: &str = "true";
+
+fn free_or_held(free: bool) -> &'static str {
+    if free { "free" } else { "false" }
 }
 
 fn from_text(partition: &str, text: &str) -> Option<Lease> {
     let mut parts = text.splitn(5, '\t');
     let mut part = || parts.next();
+    let (owner, token, renewals) = (part()?, part()?, part()?);
+    let state = part()?;
     Some(Lease {
         partition: partition.to_owned(),
-        owner: part()?.to_owned(),
-        token: part()?.parse().ok()?,
-        expires: Timestamp(part()?.parse().ok()?),
-        done: part()? == "true",
+        owner: owner.to_owned(),
+        token: token.parse().ok()?,
+        renewals: renewals.parse().ok()?,
         checkpoint: part().filter(|it| !it.is_empty()).map(str::to_owned),
+        done: state == DONE,
+        free: state == free_or_held(true),
+        passing: false,
     })
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipeline::Timestamp;
 
+use crate::{Seen, Traffic};
+
 /// How long a worker may be silent before others take its partitions.
 pub const LEASE_TERM: Duration = Duration::from_secs(30);
 
 /// The right to read one partition. Every write that goes through it is conditional on `token`, so
 /// a worker that was taken for dead cannot overwrite its successor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
     /// The partition: a shard, a file.
     pub partition: String,
@@ -19,12 +21,16 @@ pub struct Lease {
     pub owner: String,
     /// Grows by one each time the partition changes hands.
     pub token: u64,
-    /// Until when the owner is believed alive.
-    pub expires: Timestamp,
+    /// Grows with every write. That it grows is how others know that the owner is alive.
+    pub renewals: u64,
     /// Everything up to here is safe. What it says is the reader's business.
     pub checkpoint: Option<String>,
     /// Whether there is nothing left to read.
     pub done: bool,
+    /// Whether the owner has let go.
+    pub free: bool,
+    /// Whether a store may forget it, long after it is done.
+    pub passing: bool,
 }
 
 /// Why a lease operation did not happen.
@@ -85,48 +91,81 @@ pub trait LeaseStore: Send + Sync {
     /// As [`LeaseStore::save`].
     async fn release(&self, lease: Lease) -> Result<(), LeaseError>;
 
+    /// Forgets the partition, if the lease still has it. That it is forgotten already is no error.
+    ///
+    /// # Errors
+    ///
+    /// As [`LeaseStore::save`].
+    async fn remove(&self, lease: Lease) -> Result<(), LeaseError>;
+
     /// Every lease whose partition begins with `prefix`.
     ///
     /// # Errors
     ///
     /// When the store does not work.
     async fn list(&self, prefix: &str) -> Result<Vec<Lease>, LeaseError>;
+
+    /// As [`LeaseStore::list`], and which of them could be acquired now. Whoever surveys again and
+    /// again notices that an owner has become silent.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not work.
+    async fn survey(&self, prefix: &str, now: Timestamp) -> Result<Vec<Seen>, LeaseError>;
+
+    /// How long a worker may be silent before others take its partitions.
+    fn term(&self) -> Duration {
+        LEASE_TERM
+    }
+
+    /// How long checkpoints should be held back, so that several become one write. What is read
+    /// again after a crash grows by as much.
+    fn save_every(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// How many calls were made so far, where calls cost money.
+    fn traffic(&self) -> Option<Traffic> {
+        None
+    }
 }
 
-/// The lease that `owner` gets, given the one that is `held`.
-pub(crate) fn acquired(
-    held: Option<&Lease>,
-    partition: &str,
-    owner: &str,
-    now: Timestamp,
-) -> Option<Lease> {
-    let (token, checkpoint) = match held {
-        Some(held) if held.done || now < held.expires => return None,
-        Some(lapsed) => (lapsed.token + 1, lapsed.checkpoint.clone()),
-        None => (1, None),
-    };
-    Some(Lease {
+/// The lease that `owner` gets, given the one that is `held` and may be taken.
+pub(crate) fn taken(held: Option<&Lease>, partition: &str, owner: &str) -> Lease {
+    let (token, renewals, checkpoint) =
+        held.map_or((0, 0, None), |it| (it.token, it.renewals, it.checkpoint.clone()));
+    Lease {
         partition: partition.to_owned(),
         owner: owner.to_owned(),
-        token,
-        expires: now.after(LEASE_TERM),
+        token: token + 1,
+        renewals: renewals + 1,
         checkpoint,
-        done: false,
-    })
+        ..Lease::default()
+    }
 }
 
 /// Whether `lease` may be written over the one that is `held`.
 pub(crate) fn check_not_lost(held: Option<&Lease>, lease: &Lease) -> Result<(), LeaseError> {
     match held {
         Some(held) if held.token == lease.token => Ok(()),
-        held => Err(LeaseError::Lost {
-            partition: lease.partition.clone(),
-            owner: held.map_or_else(|| "nobody".to_owned(), |it| it.owner.clone()),
-        }),
+        held => Err(lost(held, lease)),
     }
+}
+
+/// What to tell whoever held `lease` and does no longer.
+pub(crate) fn lost(held: Option<&Lease>, lease: &Lease) -> LeaseError {
+    LeaseError::Lost {
+        partition: lease.partition.clone(),
+        owner: held.map_or_else(|| "nobody".to_owned(), |it| it.owner.clone()),
+    }
+}
+
+/// What `lease` is after one more write.
+pub(crate) fn renewed(lease: &Lease) -> Lease {
+    Lease { renewals: lease.renewals + 1, ..lease.clone() }
 }
 
 /// What is left in the store when `lease` is let go.
 pub(crate) fn released(lease: Lease) -> Lease {
-    Lease { expires: Timestamp(0), ..lease }
+    Lease { renewals: lease.renewals + 1, free: true, ..lease }
 }

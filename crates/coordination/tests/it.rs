@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use coordination::{FileLeases, LEASE_TERM, LeaseStore, MemoryLeases};
+#[path = "it/member.rs"]
+mod member;
+#[path = "it/table.rs"]
+mod table;
+
+use coordination::{FileLeases, LEASE_TERM, Lease, LeaseStore, MemoryLeases};
 use pipeline::Timestamp;
 
 const START: Timestamp = Timestamp(1_000);
@@ -14,6 +19,8 @@ async fn check_lease_store(store: &dyn LeaseStore) {
     saving_renews(store).await;
     what_is_released_is_free_at_once(store).await;
     what_is_done_is_given_to_nobody(store).await;
+    what_is_removed_is_gone_and_nobody_removes_what_another_has(store).await;
+    a_survey_tells_what_could_be_had(store).await;
     leases_are_listed_by_the_beginning_of_their_partition(store).await;
 }
 
@@ -28,6 +35,18 @@ async fn file() {
     check_lease_store(&FileLeases::open(&dir.path().join("leases")).unwrap()).await;
 }
 
+/// Tries for a term to get it; the owner must be seen to be silent.
+async fn after_a_term(store: &dyn LeaseStore, partition: &str, owner: &str) -> Option<Lease> {
+    for part in 1..4 {
+        let now = START.after(LEASE_TERM * part / 3);
+        if let Some(lease) = store.acquire(partition, owner, now).await.unwrap() {
+            assert_eq!(part, 3, "too early");
+            return Some(lease);
+        }
+    }
+    None
+}
+
 async fn only_one_of_two_acquires_wins(store: &dyn LeaseStore) {
     assert!(store.acquire("one", "ada", START).await.unwrap().is_some());
     assert!(store.acquire("one", "bob", START).await.unwrap().is_none());
@@ -38,7 +57,7 @@ async fn a_lapsed_lease_can_be_taken(store: &dyn LeaseStore) {
     lease.checkpoint = Some("7\twith a tab".to_owned());
     store.save(&mut lease, START).await.unwrap();
 
-    let taken = store.acquire("lapsed", "bob", START.after(LEASE_TERM)).await.unwrap().unwrap();
+    let taken = after_a_term(store, "lapsed", "bob").await.unwrap();
     assert_eq!((taken.owner.as_str(), taken.token), ("bob", lease.token + 1));
     assert_eq!(taken.checkpoint.as_deref(), Some("7\twith a tab"));
 }
@@ -46,7 +65,7 @@ async fn a_lapsed_lease_can_be_taken(store: &dyn LeaseStore) {
 async fn a_worker_taken_for_dead_cannot_overwrite_its_successor(store: &dyn LeaseStore) {
     let mut first = store.acquire("dead", "ada", START).await.unwrap().unwrap();
     let later = START.after(LEASE_TERM);
-    store.acquire("dead", "bob", later).await.unwrap().unwrap();
+    after_a_term(store, "dead", "bob").await.unwrap();
 
     first.checkpoint = Some("7".to_owned());
     assert!(store.save(&mut first, later).await.unwrap_err().is_lost());
@@ -56,9 +75,9 @@ async fn a_worker_taken_for_dead_cannot_overwrite_its_successor(store: &dyn Leas
 
 async fn saving_renews(store: &dyn LeaseStore) {
     let mut lease = store.acquire("renewed", "ada", START).await.unwrap().unwrap();
-    let later = START.after(LEASE_TERM / 2);
-    store.save(&mut lease, later).await.unwrap();
-    assert!(store.acquire("renewed", "bob", START.after(LEASE_TERM)).await.unwrap().is_none());
+    assert!(store.acquire("renewed", "bob", START.after(LEASE_TERM / 2)).await.unwrap().is_none());
+    store.save(&mut lease, START.after(LEASE_TERM / 2)).await.unwrap();
+    assert!(after_a_term(store, "renewed", "bob").await.is_none());
 }
 
 async fn what_is_released_is_free_at_once(store: &dyn LeaseStore) {
@@ -74,8 +93,43 @@ async fn what_is_done_is_given_to_nobody(store: &dyn LeaseStore) {
     let mut lease = store.acquire("done", "ada", START).await.unwrap().unwrap();
     lease.done = true;
     store.release(lease).await.unwrap();
-    assert!(store.acquire("done", "bob", START.after(LEASE_TERM)).await.unwrap().is_none());
+    assert!(after_a_term(store, "done", "bob").await.is_none());
     assert!(store.list("done").await.unwrap()[0].done);
+}
+
+async fn what_is_removed_is_gone_and_nobody_removes_what_another_has(store: &dyn LeaseStore) {
+    let first = store.acquire("gone", "ada", START).await.unwrap().unwrap();
+    let second = after_a_term(store, "gone", "bob").await.unwrap();
+    assert!(store.remove(first).await.unwrap_err().is_lost());
+    store.remove(second.clone()).await.unwrap();
+    store.remove(second).await.unwrap();
+    assert_eq!(store.list("gone").await.unwrap(), []);
+    let anew = store.acquire("gone", "cid", START).await.unwrap().unwrap();
+    assert_eq!((anew.token, anew.checkpoint), (1, None));
+}
+
+async fn a_survey_tells_what_could_be_had(store: &dyn LeaseStore) {
+    let owner = |name: &str| format!("{name} the surveyor");
+    for (partition, owner) in [("survey/a", owner("ada")), ("survey/b", owner("bob"))] {
+        store.acquire(partition, &owner, START).await.unwrap().unwrap();
+    }
+    let free = store.acquire("survey/c", &owner("cid"), START).await.unwrap().unwrap();
+    store.release(free).await.unwrap();
+    let mut done = store.acquire("survey/d", &owner("cid"), START).await.unwrap().unwrap();
+    done.done = true;
+    store.release(done).await.unwrap();
+    let mut sign = store.acquire("survey-sign", &owner("bob"), START).await.unwrap().unwrap();
+
+    let mut available = Vec::new();
+    for part in 0..4 {
+        let now = START.after(LEASE_TERM * part / 3);
+        store.save(&mut sign, now).await.unwrap();
+        store.survey("survey-", now).await.unwrap();
+        let seen = store.survey("survey/", now).await.unwrap();
+        available = seen.iter().map(|it| it.available).collect();
+        assert_eq!(available[..], [3 <= part, false, true, false], "after {part} thirds of a term");
+    }
+    assert_eq!(available.len(), 4);
 }
 
 async fn leases_are_listed_by_the_beginning_of_their_partition(store: &dyn LeaseStore) {

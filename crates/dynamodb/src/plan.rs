@@ -83,8 +83,6 @@ impl Plan<'_> {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::Timestamp;
-
     use super::*;
 
     /// `(shard, parent, closed)` and `(done shard, version)`; expects `(shard, version)` to be read.
@@ -126,11 +124,10 @@ mod tests {
                 let checkpoint = Progress { after: None, version: *version }.to_string();
                 let lease = Lease {
                     partition: (*id).to_owned(),
-                    owner: String::new(),
                     token: 1,
-                    expires: Timestamp(0),
                     checkpoint: Some(checkpoint),
                     done: true,
+                    ..Lease::default()
                 };
                 ((*id).to_owned(), lease)
             })

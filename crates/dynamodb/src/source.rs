@@ -12,8 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use aws::{Access, AwsConfig, Environment, JsonService};
-use coordination::{Lease, LeaseStore};
-use pipeline::{Clock, Outlet, Source, SourceError, Stop};
+use coordination::{Lease, LeaseStore, Member, worker_name};
+use pipeline::{Clock, Outlet, Source, SourceError, Stop, Stopper};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -59,7 +59,10 @@ struct Reading {
     /// Whether this is the first time ever, and to start at the end.
     first_at_latest: bool,
     shards: Vec<Described>,
-    taken_up: BTreeSet<String>,
+    /// The shards being read. What is dropped here is asked to come to an end.
+    taken_up: BTreeMap<String, Option<Stopper>>,
+    /// This worker among those that share the pipeline.
+    member: Member,
     tasks: JoinSet<(String, Result<End, ReadError>)>,
     /// How many shards have not begun yet, plus one until all have been handed out.
     not_begun: Arc<AtomicUsize>,
@@ -79,7 +82,7 @@ impl DynamoDbSource {
             config.aws.clone().unwrap_or_default();
         let region = region.or_else(|| Some(config.tables[0].table_arn.region.clone()));
         let aws = AwsConfig { region, sts_role_arn, sts_external_id, endpoint };
-        let owner = format!("{}-{}", pipeline, std::process::id());
+        let owner = worker_name(pipeline);
         let pipeline = pipeline.to_owned();
         DynamoDbSource {
             config,
@@ -147,7 +150,8 @@ impl DynamoDbSource {
             },
             first_at_latest: at_latest && first_start,
             shards: Vec::new(),
-            taken_up: BTreeSet::new(),
+            taken_up: BTreeMap::new(),
+            member: Member::new(Arc::clone(&self.store), &self.pipeline, &self.owner),
             tasks: JoinSet::new(),
             not_begun: Arc::new(AtomicUsize::new(1)),
             all_handed_out: false,
@@ -166,42 +170,89 @@ impl DynamoDbSource {
                 Ok((false, started_ms))
             }
             _ => {
-                if let Some(mut lease) = self.store.acquire(&partition, &self.owner, now).await? {
+                let acquired = self.store.acquire(&partition, &self.owner, now).await?;
+                let is_first = acquired.is_some();
+                if let Some(mut lease) = acquired {
                     lease.checkpoint = Some(now.0.to_string());
                     self.store.save(&mut lease, now).await?;
                     self.store.release(lease).await?;
                 }
-                Ok((true, now.0))
+                // Who comes second must not begin later than the first: between the two something
+                // may have happened, and the first may be gone.
+                Ok((is_first, now.0))
             }
         }
     }
 
-    /// Looks for shards whose turn has come, and has them read.
-    async fn take_up(
-        &self,
-        reading: &mut Reading,
-        outlet: &Outlet,
-        stop: &Stop,
-    ) -> Result<(), SourceError> {
+    /// Looks for new shards, and takes up those whose turn has come.
+    async fn discover(&self, reading: &mut Reading, outlet: &Outlet) -> Result<(), SourceError> {
+        self.list_shards(reading).await?;
+        self.take_share(reading, outlet).await
+    }
+
+    async fn list_shards(&self, reading: &mut Reading) -> Result<(), SourceError> {
         match describe_stream(&reading.streams, &reading.stream_arn).await {
             Ok(shards) => reading.shards = shards,
             Err(error) if error.is_transient() => {
                 warn!(%error, "cannot list the shards, trying again");
-                return Ok(());
             }
             Err(error) => return Err(failed(error)),
         }
-        let leases = self.leases(&reading.prefix).await?;
+        Ok(())
+    }
+
+    /// Takes up this worker's share of the shards whose turn has come, and lets go of what is too much
+    /// or somebody else's.
+    async fn take_share(&self, reading: &mut Reading, outlet: &Outlet) -> Result<(), SourceError> {
+        let survey = match reading.member.look_around(self.clock.now()).await {
+            Ok(survey) => survey,
+            Err(error) => {
+                warn!(%error, "cannot see the leases, trying again");
+                return Ok(());
+            }
+        };
+        if survey.finished_some {
+            // Another worker may have read a shard to its end, and knows its children; so must we.
+            self.list_shards(reading).await?;
+        }
+        let leases: BTreeMap<String, Lease> = survey
+            .seen
+            .iter()
+            .filter_map(|it| {
+                let shard = it.lease.partition.strip_prefix(&reading.prefix)?;
+                Some((shard.to_owned(), it.lease.clone()))
+            })
+            .collect();
+        let taken_up: BTreeSet<String> = reading.taken_up.keys().cloned().collect();
         let plan = Plan {
             shards: &reading.shards,
             leases: &leases,
-            reading: &reading.taken_up,
+            reading: &taken_up,
             first_at_latest: reading.first_at_latest,
         };
         let todo: Vec<(String, Todo)> =
             plan.todo().into_iter().map(|(shard, todo)| (shard.to_owned(), todo)).collect();
+        let partition = |shard: &String| format!("{}{shard}", reading.prefix);
+        let ready: Vec<String> = todo
+            .iter()
+            .filter(|(_, todo)| matches!(todo, Todo::Read(_)))
+            .map(|(shard, _)| partition(shard))
+            .collect();
+        let moves =
+            reading.member.moves(&survey, &ready, &taken_up.iter().map(partition).collect());
+        for partition in moves.let_go.iter().chain(&moves.lost) {
+            let shard = &partition[reading.prefix.len()..];
+            if let Some(stopper) = reading.taken_up.get_mut(shard).and_then(Option::take) {
+                info!(%shard, "letting go of the shard for another worker");
+                stopper.stop();
+            }
+        }
+        let take: BTreeSet<String> = moves.take.into_iter().collect();
         for (shard, todo) in todo {
             let partition = format!("{}{shard}", reading.prefix);
+            if todo != Todo::Skip && !take.contains(&partition) {
+                continue;
+            }
             let acquired = self.store.acquire(&partition, &self.owner, self.clock.now()).await;
             let Some(mut lease) = acquired.map_err(failed)? else {
                 continue;
@@ -209,12 +260,11 @@ impl DynamoDbSource {
             match todo {
                 Todo::Skip => {
                     lease.done = true;
+                    lease.passing = true;
                     let released = self.store.release(lease).await;
                     released.map_err(failed)?;
                 }
-                Todo::Read(start) => {
-                    self.read_shard(reading, shard, start, lease, outlet, stop)?;
-                }
+                Todo::Read(start) => self.read_shard(reading, shard, start, lease, outlet)?,
             }
         }
         reading.first_at_latest = false;
@@ -225,14 +275,6 @@ impl DynamoDbSource {
         Ok(())
     }
 
-    async fn leases(&self, prefix: &str) -> Result<BTreeMap<String, Lease>, SourceError> {
-        let leases = self.store.list(prefix).await.map_err(failed)?;
-        Ok(leases
-            .into_iter()
-            .map(|lease| (lease.partition[prefix.len()..].to_owned(), lease))
-            .collect())
-    }
-
     fn read_shard(
         &self,
         reading: &mut Reading,
@@ -240,7 +282,6 @@ impl DynamoDbSource {
         start: Start,
         mut lease: Lease,
         outlet: &Outlet,
-        stop: &Stop,
     ) -> Result<(), SourceError> {
         let start = match lease.checkpoint.take_if(|_| self.stream_config().disable_checkpointing) {
             Some(_forgotten) => start,
@@ -265,8 +306,8 @@ impl DynamoDbSource {
             started: Some(Box::new(move || note_begun(&not_begun, &ready))),
         };
         info!(%shard, ?start, "shard taken up");
-        let stop = stop.clone();
-        reading.taken_up.insert(shard.clone());
+        let (stopper, stop) = Stop::pair();
+        reading.taken_up.insert(shard.clone(), Some(stopper));
         reading.tasks.spawn(async move { (shard, reader.run(start, stop).await) });
         Ok(())
     }
@@ -280,9 +321,14 @@ impl Source for DynamoDbSource {
         let interval = interval.map_or(DISCOVERY_INTERVAL, |it| it.0);
         let mut discovery = tokio::time::interval(interval);
         discovery.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = discovery.tick() => self.take_up(&mut reading, &outlet, &stop).await?,
+        let mut rounds = tokio::time::interval(reading.member.every());
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // The first look comes with the first discovery.
+        rounds.reset();
+        let ended = loop {
+            let done = tokio::select! {
+                _ = discovery.tick() => self.discover(&mut reading, &outlet).await,
+                _ = rounds.tick() => self.take_share(&mut reading, &outlet).await,
                 Some(ended) = reading.tasks.join_next() => {
                     let (shard, end) = ended.map_err(failed)?;
                     reading.taken_up.remove(&shard);
@@ -290,24 +336,31 @@ impl Source for DynamoDbSource {
                         // Its children may start.
                         Ok(End::Finished) => discovery.reset_immediately(),
                         Ok(End::LetGo) => discovery.reset_after(RETRY_WAIT),
-                        Err(error) if is_hopeless(&error) => {
-                            return Err(failed(error));
-                        }
+                        Err(error) if is_hopeless(&error) => break Err(failed(error)),
                         Err(error) => {
                             error!(%shard, %error, "cannot read the shard, trying again");
                             discovery.reset_after(RETRY_WAIT);
                         }
                     }
+                    Ok(())
                 }
-                () = &mut stop => break,
+                () = &mut stop => break Ok(()),
+            };
+            if done.is_err() {
+                break done;
             }
+        };
+        if ended.is_err() {
+            reading.tasks.shutdown().await;
         }
+        reading.taken_up.clear();
         while let Some(ended) = reading.tasks.join_next().await {
             if let Ok((shard, Err(error))) = ended {
                 warn!(%shard, %error, "the shard was not ended in good order");
             }
         }
-        Ok(())
+        reading.member.leave().await;
+        ended
     }
 }
 

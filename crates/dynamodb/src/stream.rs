@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use aws::{CallError, JsonService};
 use bytes::Bytes;
-use coordination::{LEASE_TERM, Lease, LeaseError, LeaseStore};
+use coordination::{Lease, LeaseError, LeaseStore};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use pipeline::{Clock, Event, Lane, Outcome, Stop, Timestamp};
 use serde_json::json;
@@ -20,8 +20,8 @@ const RECORDS_PER_PAGE: u32 = 1_000;
 /// How long to wait before asking again after a failed call, at first and at most.
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(100);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How often to renew the lease while there is nothing to save.
-const RENEW_EVERY: Duration = Duration::from_secs(LEASE_TERM.as_secs() / 3);
+/// How often at most a checkpoint is held back: no timer is shorter.
+const SAVE_EVERY_MIN: Duration = Duration::from_millis(1);
 
 /// Everything needed to read one shard.
 pub(crate) struct ShardReader {
@@ -76,7 +76,11 @@ impl ShardReader {
         let mut asking: BoxFuture<'static, Result<Answer, CallError>> =
             futures::future::pending().boxed();
         let mut settling = FuturesUnordered::new();
-        let mut renew = tokio::time::interval(RENEW_EVERY);
+        // A checkpoint may wait a little, so that the next one takes its place.
+        let save_every = self.store.save_every();
+        let mut save = tokio::time::interval(save_every.max(SAVE_EVERY_MIN));
+        save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut unsaved = false;
         let mut stop_heard = false;
         loop {
             while let Some(action) = todo.pop_front() {
@@ -105,14 +109,12 @@ impl ShardReader {
                             }
                         }
                     }
-                    Action::Save(progress) => self.save(progress).await?,
-                    Action::Finish(progress) => {
+                    Action::Save(progress) => {
                         self.lease.checkpoint = Some(progress.to_string());
-                        self.lease.done = true;
-                        self.let_go().await?;
-                        info!(shard = %self.shard, %progress, "shard finished");
-                        return Ok(End::Finished);
+                        unsaved = !save_every.is_zero();
+                        if unsaved { None } else { self.save().await? }
                     }
+                    Action::Finish(progress) => return self.finish(progress).await,
                     Action::Release => {
                         self.let_go().await?;
                         return Ok(End::LetGo);
@@ -133,11 +135,7 @@ impl ShardReader {
                         Answer::Iterator(iterator) => Input::Iterator(iterator),
                         Answer::Expired => Input::IteratorExpired,
                         Answer::Trimmed => {
-                            warn!(
-                                shard = %self.shard,
-                                "changes older than a day were trimmed before they were read; \
-                                 going on at the oldest one left, items changed in between may differ"
-                            );
+                            self.say_trimmed();
                             Input::Trimmed
                         }
                         Answer::Page(body) => {
@@ -150,10 +148,13 @@ impl ShardReader {
                 Some((last, outcome)) = settling.next(), if !settling.is_empty() => {
                     Input::Settled(last, outcome)
                 }
-                _ = renew.tick() => match self.renew().await? {
-                    Some(input) => input,
-                    None => continue,
-                },
+                _ = save.tick(), if unsaved => {
+                    unsaved = false;
+                    match self.save().await? {
+                        Some(input) => input,
+                        None => continue,
+                    }
+                }
                 () = &mut stop, if !stop_heard => {
                     stop_heard = true;
                     Input::StopAsked
@@ -171,6 +172,14 @@ impl ShardReader {
         if let Some(started) = self.started.take() {
             started();
         }
+    }
+
+    fn say_trimmed(&self) {
+        warn!(
+            shard = %self.shard,
+            "changes older than a day were trimmed before they were read; \
+             going on at the oldest one left, items changed in between may differ"
+        );
     }
 
     fn seek(&self, start: Start) -> impl Future<Output = Result<Answer, CallError>> + Send + use<> {
@@ -218,13 +227,8 @@ impl ShardReader {
         }
     }
 
-    async fn save(&mut self, progress: Progress) -> Result<Option<Input>, ReadError> {
-        self.lease.checkpoint = Some(progress.to_string());
-        self.renew().await
-    }
-
     /// Writes the lease as it is, which renews it.
-    async fn renew(&mut self) -> Result<Option<Input>, ReadError> {
+    async fn save(&mut self) -> Result<Option<Input>, ReadError> {
         let mut wait = RETRY_WAIT_MIN;
         loop {
             match self.store.save(&mut self.lease, self.clock.now()).await {
@@ -239,6 +243,15 @@ impl ShardReader {
             tokio::time::sleep(wait).await;
             wait *= 2;
         }
+    }
+
+    async fn finish(&mut self, progress: Progress) -> Result<End, ReadError> {
+        self.lease.checkpoint = Some(progress.to_string());
+        self.lease.done = true;
+        self.lease.passing = true;
+        self.let_go().await?;
+        info!(shard = %self.shard, %progress, "shard finished");
+        Ok(End::Finished)
     }
 
     async fn let_go(&mut self) -> Result<(), LeaseError> {

@@ -1,15 +1,22 @@
 //! Takes batches from their queue through the processors to the sinks. The only place where acks are
 //! settled.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    slice,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use expression::Expression;
 use futures::{StreamExt, channel::mpsc, future::join_all};
 use pipeline::{
-    Ack, Batch, Clock, Event, Flow, Outcome, Outlet, Processor, Sink, SinkError, Source,
-    SourceError, Stop, Tally, Timestamp,
+    Ack, Batch, Clock, Event, Flow, Outcome, Outlet, ProcessError, Processor, Released, Sink,
+    SinkError, Source, SourceError, Stateful, Stop, Taken, Tally, Timestamp,
 };
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tracing::warn;
 
 use crate::{
@@ -19,6 +26,8 @@ use crate::{
 
 /// How many batches may wait between the source and the processors of a lane.
 const QUEUE_ROOM: usize = 16;
+/// How often we ask processors with a memory what they kept back long enough.
+const RELEASE_EVERY: Duration = Duration::from_millis(200);
 
 /// One pipeline, built and ready to run. Cheap to clone; clones are the same pipeline.
 #[derive(Clone)]
@@ -81,6 +90,11 @@ impl Pipeline {
         let (outlet, mut queues) = Outlet::with_room(QUEUE_ROOM);
         self.set_outlet(Some(outlet.clone()));
         let mut lanes = JoinSet::new();
+        let (at_end, ended) = Stop::pair();
+        if self.0.processors.iter().any(|it| it.stateful().is_some()) {
+            let (pipeline, stop) = (self.clone(), stop.clone());
+            lanes.spawn(async move { pipeline.release_in_time(stop, ended).await });
+        }
         let reading = source.run(outlet, stop);
         tokio::pin!(reading);
         let read = loop {
@@ -94,7 +108,9 @@ impl Pipeline {
             }
         };
         self.set_outlet(None);
+        at_end.stop();
         while lanes.join_next().await.is_some() {}
+        self.release(true).await;
         read
     }
 
@@ -111,25 +127,31 @@ impl Pipeline {
         }
     }
 
-    /// Delivers `events` while the caller waits. For Lambda, which keeps its own checkpoints.
+    /// Delivers `events` while the caller waits; nothing is kept back. For Lambda, which keeps its
+    /// own checkpoints.
     pub async fn deliver_now(&self, events: Vec<Event>) -> Outcome {
         let (ack, delivery) = Ack::promise();
         self.deliver(vec![Batch { events, ack }]).await;
+        self.release(true).await;
         delivery.await
     }
 
-    /// Takes batches all the way. A failed write drops their acks, and so fails them.
+    /// Takes batches through the processors and to the sinks.
     async fn deliver(&self, batches: Vec<Batch>) {
+        let n_read: usize = batches.iter().map(|it| it.events.len()).sum();
+        self.0.accounts.take(n_read as u64);
+        let (mut events, mut acks) = (Vec::new(), Vec::new());
+        for Batch { events: read, ack } in batches {
+            let processed = self.process(0, read, slice::from_ref(&ack)).await;
+            append(&mut events, processed);
+            acks.push(ack);
+        }
+        self.write(events, acks).await;
+    }
+
+    /// Gives every sink the events it wants. A failed write drops the acks, and so fails the batches.
+    async fn write(&self, events: Vec<Event>, acks: Vec<Ack>) {
         let Inner { routes, targets, accounts, clock, .. } = &*self.0;
-        let (events, acks): (Vec<Vec<Event>>, Vec<Ack>) =
-            batches.into_iter().map(|Batch { events, ack }| (events, ack)).unzip();
-        let n_read: usize = events.iter().map(Vec::len).sum();
-        accounts.take(n_read as u64);
-        let events: Vec<Event> = if self.0.processors.is_empty() {
-            flatten(events)
-        } else {
-            events.into_iter().flatten().flat_map(|event| self.process(event)).collect()
-        };
         let created =
             events.last().and_then(|it| it.origin.as_ref()).map(|it| it.record.created_ms);
         let wants: Vec<&Wants> = targets.iter().map(|it| &it.wants).collect();
@@ -152,24 +174,86 @@ impl Pipeline {
         acks.into_iter().for_each(Ack::delivered);
     }
 
-    /// Runs one event through the processors.
-    fn process(&self, event: Event) -> Vec<Event> {
-        let mut events = vec![event];
-        for processor in &self.0.processors {
-            let n_before = events.len();
-            let after: Vec<Event> =
-                events.into_iter().flat_map(|event| apply(processor.as_ref(), event)).collect();
-            self.count(n_before, after.len());
-            events = after;
+    /// Runs events through the processors from one of them on. What is kept back takes shares of
+    /// `acks`.
+    async fn process(&self, from: usize, events: Vec<Event>, acks: &[Ack]) -> Vec<Event> {
+        let (mut events, mut from) = (events, from);
+        loop {
+            let rest = self.0.processors.get(from..).unwrap_or_default();
+            if rest.is_empty() {
+                return events;
+            }
+            let n_plain = rest.iter().take_while(|it| it.stateful().is_none()).count();
+            if n_plain == 0
+                && let Some(stateful) = rest.first().and_then(|it| it.stateful())
+            {
+                events = self.take(stateful, events, acks).await;
+            } else {
+                events = self.change(&rest[..n_plain], events);
+            }
+            from += n_plain.max(1);
+        }
+    }
+
+    /// Runs events through processors that have no memory.
+    fn change(&self, processors: &[Box<dyn Processor>], events: Vec<Event>) -> Vec<Event> {
+        let (mut filtered, mut added) = (0, 0);
+        let mut changed = Vec::with_capacity(events.len());
+        for event in events {
+            let n_before = changed.len();
+            apply(processors, event, &mut changed);
+            match changed.len() - n_before {
+                0 => filtered += 1,
+                n => added += n as u64 - 1,
+            }
+        }
+        self.count(filtered, added);
+        changed
+    }
+
+    /// Shows events to a processor that has a memory, and waits if it says so.
+    async fn take(&self, stateful: &dyn Stateful, events: Vec<Event>, acks: &[Ack]) -> Vec<Event> {
+        let n_before = events.len() as u64;
+        let Taken { mut events, kept, failed, wait } =
+            stateful.take(events, acks, self.0.clock.now());
+        events.extend(failed.into_iter().map(|(event, error)| set_aside(event, &error)));
+        let n_left = n_before.saturating_sub(kept);
+        self.count(n_left.saturating_sub(events.len() as u64), 0);
+        if !wait.is_zero() {
+            sleep(wait).await;
         }
         events
     }
 
-    fn count(&self, n_before: usize, n_after: usize) {
-        if n_before != n_after {
-            let filtered = n_before.saturating_sub(n_after) as u64;
-            let added = n_after.saturating_sub(n_before) as u64;
+    fn count(&self, filtered: u64, added: u64) {
+        if filtered != 0 || added != 0 {
             self.0.accounts.sort(filtered, added);
+        }
+    }
+
+    /// Delivers what processors kept back long enough, until the source has ended; all of it, and at
+    /// once, after the pipeline was asked to stop, because its source waits for what it has sent.
+    async fn release_in_time(&self, stop: Stop, ended: Stop) {
+        while timeout(RELEASE_EVERY, ended.clone()).await.is_err() {
+            self.release(stop.is_asked()).await;
+        }
+    }
+
+    /// Delivers what processors kept back long enough, or all that they kept.
+    async fn release(&self, all: bool) {
+        for (place, processor) in self.0.processors.iter().enumerate() {
+            let Some(stateful) = processor.stateful() else { continue };
+            for Released { events, kept, acks } in stateful.release(self.0.clock.now(), all) {
+                if acks.iter().any(Ack::has_failed) {
+                    let problem = "part of a batch failed; what was kept of it is read again";
+                    self.0.accounts.give_back(kept, problem.to_owned());
+                    continue;
+                }
+                let n = events.len() as u64;
+                self.count(kept.saturating_sub(n), n.saturating_sub(kept));
+                let events = self.process(place + 1, events, &acks).await;
+                self.write(events, acks).await;
+            }
         }
     }
 
@@ -178,12 +262,12 @@ impl Pipeline {
     }
 }
 
-/// One batch is passed on as it is; nothing is moved.
-fn flatten(mut batches: Vec<Vec<Event>>) -> Vec<Event> {
-    if batches.len() == 1 {
-        batches.swap_remove(0)
+/// A first batch is passed on as it is; nothing is moved.
+fn append(events: &mut Vec<Event>, mut more: Vec<Event>) {
+    if events.is_empty() {
+        *events = more;
     } else {
-        batches.into_iter().flatten().collect()
+        events.append(&mut more);
     }
 }
 
@@ -191,16 +275,28 @@ async fn write(sink: &dyn Sink, events: Vec<Event>) -> Result<Tally, SinkError> 
     if events.is_empty() { Ok(Tally::default()) } else { sink.write(events).await }
 }
 
-fn apply(processor: &dyn Processor, mut event: Event) -> Vec<Event> {
-    match processor.process(&mut event) {
-        Ok(Flow::Keep) => vec![event],
-        Ok(Flow::Drop) => Vec::new(),
-        Ok(Flow::Replace(events)) => events,
-        Err(error) => {
-            event.tags.push(error.to_string());
-            vec![event]
+/// Runs one event through processors that have no memory. What becomes of it is appended to `out`.
+fn apply(processors: &[Box<dyn Processor>], mut event: Event, out: &mut Vec<Event>) {
+    for (n, processor) in processors.iter().enumerate() {
+        match processor.process(&mut event) {
+            Ok(Flow::Keep) => {}
+            Ok(Flow::Drop) => return,
+            Ok(Flow::Replace(events)) => {
+                for event in events {
+                    apply(&processors[n + 1..], event, out);
+                }
+                return;
+            }
+            Err(error) => event = set_aside(event, &error),
         }
     }
+    out.push(event);
+}
+
+/// What becomes of an event that could not be processed.
+fn set_aside(mut event: Event, error: &ProcessError) -> Event {
+    event.tags.push(error.to_string());
+    event
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! Every metric of a pipeline, documented, in the text format of Prometheus.
+//! Every metric, documented, in the text format of Prometheus.
 //!
-//! The accounts are the only state; this file reads them and writes text.
+//! Two kinds: the accounts, under our own names; and what plugins count in their [`Meters`], under
+//! the names that Data Prepper gives them, such as `books_opensearch_documentErrors_total`.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
-use pipeline::Timestamp;
+use pipeline::{Meters, MetricKind, Reading, ReadingValue, Timestamp};
 
 use crate::{Account, Pipeline};
 
@@ -61,18 +62,101 @@ const METRICS: [Metric; 11] = [
     ),
 ];
 
-/// The metrics of `pipelines` at the moment `now`.
-pub fn render(pipelines: &[Pipeline], now: Timestamp) -> String {
+/// The metrics of the accounts by name, with what each says. For the reference.
+pub fn documented() -> impl Iterator<Item = (&'static str, &'static str)> {
+    METRICS.iter().map(|(name, _, help, _)| (*name, *help))
+}
+
+/// The metrics of `pipelines`, and what plugins counted, at the moment `now`. `tags` are added to
+/// all of them.
+pub fn render(
+    pipelines: &[Pipeline],
+    meters: &Meters,
+    tags: &[(String, String)],
+    now: Timestamp,
+) -> String {
     let accounts: Vec<(&str, Account)> =
         pipelines.iter().map(|it| (it.name(), it.accounts().now())).collect();
     let mut text = String::new();
     for (name, kind, help, read) in METRICS {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        write_head(&mut text, name, kind, help);
         for (pipeline, account) in &accounts {
-            let _ = writeln!(text, "{name}{{pipeline=\"{pipeline}\"}} {}", read(account, now));
+            let labels = labels(&[("pipeline", pipeline)], tags);
+            let _ = writeln!(text, "{name}{labels} {}", read(account, now));
         }
     }
+    // All readings of one name must stand together, whatever pipelines are called.
+    let mut by_name: BTreeMap<String, Vec<Reading>> = BTreeMap::new();
+    for reading in meters.read() {
+        by_name.entry(name_of(&reading)).or_default().push(reading);
+    }
+    for (name, readings) in &by_name {
+        write_readings(&mut text, name, readings, tags);
+    }
     text
+}
+
+/// `books_opensearch_documentErrors`, as Data Prepper names it for Prometheus.
+fn name_of(reading: &Reading) -> String {
+    let parts = [&*reading.pipeline, &*reading.plugin, reading.metric.name];
+    let parts: Vec<&str> = parts.into_iter().filter(|it| !it.is_empty()).collect();
+    let is_allowed = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == ':';
+    let name = parts.join("_").replace(|it| !is_allowed(it), "_");
+    if name.starts_with(|it: char| it.is_ascii_digit()) { format!("_{name}") } else { name }
+}
+
+fn write_readings(text: &mut String, name: &str, readings: &[Reading], tags: &[(String, String)]) {
+    let Some(Reading { metric, .. }) = readings.first() else { return };
+    let help = metric.about;
+    let (name, kind) = match metric.kind {
+        MetricKind::Counter => (format!("{name}_total"), "counter"),
+        MetricKind::Gauge => (name.to_owned(), "gauge"),
+        MetricKind::Summary => (name.to_owned(), "summary"),
+        MetricKind::Timer => (format!("{name}_seconds"), "summary"),
+    };
+    write_head(text, &name, kind, help);
+    let labelled = |reading: &Reading| {
+        let mut own = vec![("pipeline", &*reading.pipeline)];
+        own.extend(reading.metric.label.map(|label| (label, reading.label.as_str())));
+        own.retain(|(_, value)| !value.is_empty());
+        labels(&own, tags)
+    };
+    let mut largest = String::new();
+    for reading in readings {
+        let labels = labelled(reading);
+        let _ = match reading.value {
+            ReadingValue::Count(n) => writeln!(text, "{name}{labels} {n}"),
+            ReadingValue::Level(n) => writeln!(text, "{name}{labels} {n}"),
+            ReadingValue::Sum(it) => {
+                let _ = writeln!(largest, "{name}_max{labels} {}", it.max);
+                let _ = writeln!(text, "{name}_count{labels} {}", it.count);
+                writeln!(text, "{name}_sum{labels} {}", it.sum)
+            }
+        };
+    }
+    if !largest.is_empty() {
+        write_head(text, &format!("{name}_max"), "gauge", help);
+        text.push_str(&largest);
+    }
+}
+
+fn write_head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+/// `{pipeline="books"}`, or nothing if there are none.
+fn labels(own: &[(&str, &str)], tags: &[(String, String)]) -> String {
+    let tags = tags.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let labels: Vec<String> = own
+        .iter()
+        .copied()
+        .chain(tags)
+        .map(|(name, value)| {
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            format!("{name}=\"{value}\"")
+        })
+        .collect();
+    if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus has floating-point numbers only")]
@@ -87,7 +171,7 @@ fn signed(number: i64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::{Clock, Event};
+    use pipeline::{Clock, Event, Metric};
 
     use super::*;
 
@@ -96,10 +180,40 @@ mod tests {
         let pipeline =
             Pipeline::new("books", Vec::new(), Vec::new(), Vec::new(), Clock::at(Timestamp(0)));
         pipeline.deliver_now(vec![Event::default()]).await;
-        let text = render(&[pipeline], Timestamp(0));
+        let text = render(&[pipeline], &Meters::default(), &[], Timestamp(0));
         for (name, ..) in METRICS {
             assert!(text.contains(&format!("\n{name}{{pipeline=\"books\"}} ")), "{name}: {text}");
         }
         assert!(text.contains("records_read_total{pipeline=\"books\"} 1\n"), "{text}");
+    }
+    #[test]
+    fn what_plugins_count_has_the_names_of_data_prepper() {
+        static ERRORS: Metric = Metric::counter("documentErrors", "Refused.");
+        static STATUSES: Metric = Metric::counter("documentStatuses", "Answers.").by("status");
+        static TOOK: Metric = Metric::timer("bulkRequestLatency", "Took.");
+        static OPEN: Metric = Metric::gauge("open", "Open.");
+        let meters = Meters::default();
+        let sink = meters.of("my-books", "opensearch");
+        sink.counter(&ERRORS).add(2);
+        meters.of("my_books", "opensearch").counter(&ERRORS).add(1);
+        sink.counter_of(&STATUSES, "429").add(3);
+        sink.summary(&TOOK).record(0.5);
+        meters.of("", "dynamodb").gauge(&OPEN).set(-4);
+        let tags = [("stage".to_owned(), "a\"b".to_owned())];
+        let text = render(&[], &meters, &tags, Timestamp(0));
+        let lines: Vec<&str> =
+            text.lines().filter(|it| !it.starts_with('#') || it.contains("TYPE my_")).collect();
+        let expected = r#"dynamodb_open{stage="a\"b"} -4
+# TYPE my_books_opensearch_bulkRequestLatency_seconds summary
+my_books_opensearch_bulkRequestLatency_seconds_count{pipeline="my-books",stage="a\"b"} 1
+my_books_opensearch_bulkRequestLatency_seconds_sum{pipeline="my-books",stage="a\"b"} 0.5
+# TYPE my_books_opensearch_bulkRequestLatency_seconds_max gauge
+my_books_opensearch_bulkRequestLatency_seconds_max{pipeline="my-books",stage="a\"b"} 0.5
+# TYPE my_books_opensearch_documentErrors_total counter
+my_books_opensearch_documentErrors_total{pipeline="my-books",stage="a\"b"} 2
+my_books_opensearch_documentErrors_total{pipeline="my_books",stage="a\"b"} 1
+# TYPE my_books_opensearch_documentStatuses_total counter
+my_books_opensearch_documentStatuses_total{pipeline="my-books",status="429",stage="a\"b"} 3"#;
+        assert_eq!(lines.join("\n"), expected);
     }
 }

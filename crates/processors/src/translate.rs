@@ -27,7 +27,7 @@ pub(crate) struct Config {
     /// What to look up.
     #[serde(default)]
     mappings: Vec<MappingConfig>,
-    /// A file with more mappings. Where both have the same source and target, this file wins over it.
+    /// A file with more mappings. Where it has the same source and target, what is here wins.
     file: Option<FileConfig>,
 }
 

@@ -42,6 +42,12 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// What lies at `place` of the text it walks over.
+    #[inline]
+    pub fn between(&self, place: &std::ops::Range<usize>) -> &'a [u8] {
+        &self.text[place.clone()]
+    }
+
     /// The next byte that is not white space, without passing it.
     ///
     /// # Errors

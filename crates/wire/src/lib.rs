@@ -1,7 +1,8 @@
 //! DynamoDB JSON as it travels: read byte by byte, never taken apart further than needed.
 //!
 //! [`json`] walks over JSON text without building anything. [`attribute`] turns DynamoDB's typed
-//! values into plain JSON. [`stream`] finds the records in an answer of `GetRecords`.
+//! values into plain JSON. [`stream`] finds the records in an answer of `GetRecords`, [`rows`] the
+//! items in an export and in an answer of `Scan`; [`ion`] is the other language of exports.
 //! [`canonical`] gives every item one spelling, [`attribute_value`] takes one apart where it must be
 //! computed with, and [`number`] is what `N` stands for.
 //!
@@ -11,6 +12,8 @@
 pub mod attribute;
 pub mod attribute_value;
 pub mod canonical;
+pub mod ion;
 pub mod json;
 pub mod number;
+pub mod rows;
 pub mod stream;

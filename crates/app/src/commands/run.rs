@@ -10,6 +10,7 @@ use crate::{
     cli::Run,
     endpoints::{address_of, serve},
     failure::Failure,
+    leases,
     process::{listen, stop_on_signal},
     service::Service,
 };
@@ -18,12 +19,14 @@ pub(super) async fn run(args: Run) -> Result<(), Failure> {
     let environment = Environment::of_process();
     let loaded = load_files(&args.files, &environment)?;
     let listener = listen("--api", args.api.api).await?;
-    let service = Service::build(&loaded, &args.data_dir, environment)?;
+    let coordination = leases::choose(&args)?;
+    let leases = leases::open(coordination, &args.data_dir, environment.clone()).await?;
+    let service = Service::build(&loaded, &args.data_dir, leases, environment)?;
     service.check().await?;
 
     let (stopper, shutdown) = Stop::pair();
     let api = format!("http://{}", address_of(&listener)?);
-    let router = Api::new(&service.pipelines(), Clock::real(), stopper).router();
+    let router = Api::new(&service.pipelines(), service.meters(), Clock::real(), stopper).router();
     let (serving, end_serving) = Stop::pair();
     let server = serve(listener, router, end_serving);
     info!(%api, data_dir = %args.data_dir.display(), "running; /health/ready and /metrics tell how it goes");

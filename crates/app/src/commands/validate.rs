@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws::Environment;
 use coordination::MemoryLeases;
-use pipeline::Clock;
+use pipeline::{Clock, Meters};
 
 use super::load_files;
 use crate::{cli::Validate, failure::Failure, plugins::Surroundings, service::build_all};
@@ -16,6 +16,7 @@ pub(super) fn run(args: &Validate) -> Result<(), Failure> {
     let surroundings = Surroundings {
         environment,
         clock: Clock::real(),
+        meters: Meters::default(),
         leases: Arc::new(MemoryLeases::default()),
         dead_letters: std::path::PathBuf::new(),
     };

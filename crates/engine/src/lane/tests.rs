@@ -71,7 +71,7 @@ struct SlowIndex(Arc<Mutex<Vec<usize>>>);
 impl Sink for SlowIndex {
     async fn write(&self, events: Vec<Event>) -> Result<Tally, SinkError> {
         self.0.lock().unwrap().push(events.len());
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1)).await;
         Ok(Tally { indexed: events.len() as u64, ..Tally::default() })
     }
 }
@@ -181,4 +181,110 @@ async fn every_sink_gets_every_event_and_one_failure_fails_the_batch() {
         &pipeline,
         &Account { read: 2, added: 2, returned: 2, indexed: 2, ..Account::default() },
     );
+}
+
+/// Keeps events called `keep…` until they are old enough, and gives one for all of them.
+#[derive(Default)]
+struct Keeping(Mutex<Vec<(Timestamp, Event, Vec<Ack>)>>);
+
+const KEPT_FOR_MS: u64 = 1000;
+
+impl Processor for Keeping {
+    fn process(&self, _event: &mut Event) -> Result<Flow, ProcessError> {
+        unreachable!("the lane asks its memory")
+    }
+
+    fn stateful(&self) -> Option<&dyn Stateful> {
+        Some(self)
+    }
+}
+
+impl Stateful for Keeping {
+    fn take(&self, events: Vec<Event>, acks: &[Ack], now: Timestamp) -> Taken {
+        let (keep, go_on): (Vec<_>, Vec<_>) =
+            events.into_iter().partition(|it| *it == event("keep"));
+        let kept = keep.len() as u64;
+        let keep = keep.into_iter().map(|event| (now, event, acks.to_vec()));
+        self.0.lock().unwrap().extend(keep);
+        Taken { events: go_on, kept, ..Taken::default() }
+    }
+
+    fn release(&self, now: Timestamp, all: bool) -> Vec<Released> {
+        let mut kept = self.0.lock().unwrap();
+        if kept.is_empty() || !(all || kept[0].0.0 + KEPT_FOR_MS <= now.0) {
+            return Vec::new();
+        }
+        let n = kept.len() as u64;
+        let acks = kept.drain(..).flat_map(|(_, _, acks)| acks).collect();
+        vec![Released { events: vec![event("together")], kept: n, acks }]
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_back_holds_its_batch_until_it_is_released_and_written() {
+    let index = FlakyIndex::default();
+    index.writes.store(1, Ordering::Relaxed);
+    let clock = Clock::at(Timestamp(0));
+    let processors: Vec<Box<dyn Processor>> = vec![Box::new(Keeping::default())];
+    let targets = vec![Target::from(Box::new(index.clone()) as Box<dyn Sink>)];
+    let pipeline = Pipeline::new("test", processors, Vec::new(), targets, clock.clone());
+
+    let (_stopper, stop) = Stop::pair();
+    let running = pipeline.clone();
+    let run = tokio::spawn(async move {
+        running.run(Box::new(Burst(vec!["keep", "keep", "go"])), stop).await
+    });
+    sleep(Duration::from_mins(1)).await;
+    assert!(!run.is_finished(), "the source waits for what is kept");
+    assert_eq!(*index.written.lock().unwrap(), [event("go")]);
+    check_accounts(&pipeline, &Account { read: 3, in_flight: 2, indexed: 1, ..Account::default() });
+
+    index.writes.store(1, Ordering::Relaxed);
+    clock.advance(Duration::from_millis(KEPT_FOR_MS));
+    run.await.unwrap().unwrap();
+    assert_eq!(*index.written.lock().unwrap(), [event("go"), event("together")]);
+    check_accounts(&pipeline, &Account { read: 3, filtered: 1, indexed: 2, ..Account::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_fails_gives_back_all_that_was_kept_for_it() {
+    let index = FlakyIndex::default();
+    let pipeline = pipeline(vec![Box::new(Keeping::default())], vec![Box::new(index.clone())]);
+
+    assert_eq!(pipeline.deliver_now(["keep", "keep"].map(event).to_vec()).await, Outcome::Failed);
+    assert_eq!(
+        pipeline.deliver_now(["keep", "keep"].map(event).to_vec()).await,
+        Outcome::Delivered
+    );
+
+    assert_eq!(*index.written.lock().unwrap(), [event("together")]);
+    check_accounts(
+        &pipeline,
+        &Account { read: 4, filtered: 2, returned: 1, indexed: 1, ..Account::default() },
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_releases_at_once_what_is_kept() {
+    let index = FlakyIndex::default();
+    index.writes.store(1, Ordering::Relaxed);
+    let pipeline = pipeline(vec![Box::new(Keeping::default())], vec![Box::new(index.clone())]);
+
+    let (stopper, stop) = Stop::pair();
+    stopper.stop();
+    pipeline.run(Box::new(Burst(vec!["keep"])), stop).await.unwrap();
+
+    assert_eq!(*index.written.lock().unwrap(), [event("together")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_of_a_batch_that_failed_is_not_written() {
+    let index = FlakyIndex::default();
+    let pipeline = pipeline(vec![Box::new(Keeping::default())], vec![Box::new(index.clone())]);
+
+    let outcome = pipeline.deliver_now(["keep", "go"].map(event).to_vec()).await;
+
+    assert_eq!(outcome, Outcome::Failed);
+    assert_eq!(*index.written.lock().unwrap(), []);
+    check_accounts(&pipeline, &Account { read: 2, returned: 2, ..Account::default() });
 }

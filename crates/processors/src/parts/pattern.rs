@@ -47,9 +47,26 @@ impl Pattern {
         self.0.is_match(text).map_err(|_| self.too_slow())
     }
 
+    /// What its groups matched, the whole match first; `None` if it does not match.
+    pub(crate) fn groups<'a>(
+        &self,
+        text: &'a str,
+    ) -> Result<Option<Vec<Option<&'a str>>>, ProcessError> {
+        let found = self.0.captures(text).map_err(|_| self.too_slow())?;
+        Ok(found.map(|found| found.iter().map(|it| it.map(|it| it.as_str())).collect()))
+    }
+
     /// How many groups it has, the whole match included.
     pub(crate) fn n_groups(&self) -> usize {
         self.0.captures_len()
+    }
+
+    /// Where it matches.
+    pub(crate) fn find_all(&self, text: &str) -> Result<Vec<std::ops::Range<usize>>, ProcessError> {
+        self.0
+            .find_iter(text)
+            .map(|found| found.map(|it| it.range()).map_err(|_| self.too_slow()))
+            .collect()
     }
 
     /// Whether it has a group of this name.
