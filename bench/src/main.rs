@@ -7,6 +7,7 @@
 
 mod convert;
 mod latency;
+mod local;
 mod process;
 mod records;
 mod rig;
@@ -28,6 +29,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("latency") {
         runtime.block_on(latency::run())?;
+    }
+    if is_wanted("local") {
+        local::run(&runtime)?;
     }
     if is_wanted("process") {
         runtime.block_on(process::run())?;

@@ -124,6 +124,11 @@ impl Access {
         Ok(credentials)
     }
 
+    /// Fetches credentials anew at the next call: those we have are not taken any more.
+    pub async fn forget(&self) {
+        *self.0.cached.lock().await = None;
+    }
+
     async fn fetch(&self) -> Result<Credentials, AccessError> {
         if self.is_on_this_machine() && !self.has_credentials_at_hand() {
             // Embedded endpoints take any. Asking the chain would look for a metadata service first.

@@ -1,4 +1,6 @@
-//! One pooled HTTP client, with TLS as the user asked for it.
+//! One pooled HTTP client, with TLS and a proxy as the user asked for them.
+
+mod dial;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -10,7 +12,13 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+use self::dial::Dial;
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,10 +39,39 @@ pub enum Tls {
     Anyone,
 }
 
+/// How connections are made.
+#[derive(Clone, Debug, Default)]
+pub struct Connecting {
+    /// Whom to trust.
+    pub tls: Tls,
+    /// Who we are, for those who ask for a certificate.
+    pub identity: Option<Identity>,
+    /// How long to wait for a connection; 5 s by default.
+    pub timeout: Option<Duration>,
+    /// An `http://` proxy on the way.
+    pub proxy: Option<Uri>,
+}
+
+/// A certificate of ours with its key, in PEM form.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate, and those above it.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+}
+
+/// The key must not get into a log.
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
 /// A client with its connections. Cheap to clone; clones share them.
 #[derive(Clone, Debug)]
 pub struct Http {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Dial>, Full<Bytes>>,
 }
 
 /// An answer, read to its end.
@@ -75,6 +112,9 @@ pub enum HttpError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Our own certificate or its key is of no use.
+    #[error("cannot use our own certificate: {0}; give it and its key as PEM, or as files of it")]
+    Identity(String),
     /// The request could not even be made.
     #[error("not a valid request: {0}")]
     Invalid(#[from] http::Error),
@@ -87,15 +127,24 @@ impl Http {
     ///
     /// When the certificate file cannot be read, or holds no certificate.
     pub fn new(tls: &Tls) -> Result<Http, HttpError> {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        Http::with(Connecting { tls: tls.clone(), ..Connecting::default() })
+    }
+
+    /// A client that connects as `connecting` says.
+    ///
+    /// # Errors
+    ///
+    /// When a certificate cannot be read, or is of no use.
+    pub fn with(connecting: Connecting) -> Result<Http, HttpError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(connecting.timeout.unwrap_or(CONNECT_TIMEOUT)));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls_config(tls)?)
+            .with_tls_config(tls_config(&connecting.tls, connecting.identity.as_ref())?)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(connector);
+            .wrap_connector(Dial { tcp, proxy: connecting.proxy });
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
@@ -161,7 +210,7 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     cause.to_string()
 }
 
-fn tls_config(tls: &Tls) -> Result<ClientConfig, HttpError> {
+fn tls_config(tls: &Tls, identity: Option<&Identity>) -> Result<ClientConfig, HttpError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has the usual protocol versions");
@@ -186,13 +235,18 @@ fn tls_config(tls: &Tls) -> Result<ClientConfig, HttpError> {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(trust::Anyone))
         }
     };
-    Ok(builder.with_no_client_auth())
+    let Some(identity) = identity else { return Ok(builder.with_no_client_auth()) };
+    let bad = |error: &dyn std::fmt::Display| HttpError::Identity(error.to_string());
+    let certificates: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|error| bad(&error))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).map_err(|error| bad(&error))?;
+    builder.with_client_auth_cert(certificates, key).map_err(|error| bad(&error))
 }
 
-fn certificates(
-    path: &std::path::Path,
-) -> Result<Vec<rustls::pki_types::CertificateDer<'static>>, String> {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
+fn certificates(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_file_iter(path)
         .map_err(|error| error.to_string())?
         .collect::<Result<_, _>>()

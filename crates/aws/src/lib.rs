@@ -14,7 +14,7 @@ mod sign;
 pub use crate::{
     access::{Access, AccessError, AwsConfig},
     environment::Environment,
-    http::{Http, HttpError, Response, Tls},
+    http::{Connecting, Http, HttpError, Identity, Response, Tls},
     json_service::{CallError, JsonService},
     s3::{Object, ObjectPage, S3, S3Error},
     sign::Signer,

@@ -19,7 +19,7 @@ use crate::{Access, AccessError};
 pub struct Signer {
     access: Access,
     service: Cow<'static, str>,
-    /// `aoss` and `s3` want the hash of the body as a header, too.
+    /// `aoss` and `s3` want the hash of the body as a header, too; `es` takes it.
     content_hash: bool,
 }
 
@@ -27,7 +27,7 @@ impl Signer {
     /// A signer for `service` (`dynamodb`, `es`, `aoss`, `s3`).
     pub fn new(access: Access, service: impl Into<Cow<'static, str>>) -> Signer {
         let service = service.into();
-        let content_hash = matches!(service.as_ref(), "aoss" | "s3");
+        let content_hash = matches!(service.as_ref(), "aoss" | "es" | "s3");
         Signer { access, service, content_hash }
     }
 

@@ -1,33 +1,28 @@
 //! Settings of the `opensearch` sink, as the user writes them.
 
+mod check;
+mod connection;
+mod dlq;
+
 use std::path::PathBuf;
 
-use pipeline::{ConfigError, Settings};
+use pipeline::{ConfigError, Map, Settings};
 use serde::{Deserialize, de::IgnoredAny};
 
-/// Settings that Data Prepper has and this version does not carry out. They are refused by name, so
-/// that nobody believes in an effect that is not there.
-const NOT_YET: [&str; 20] = [
-    "actions",
-    "authentication",
-    "distribution_version",
-    "dlq_file",
-    "document_id_field",
-    "document_root_key",
-    "exclude_keys",
-    "forward_to",
-    "include_keys",
-    "ism_policy_file",
-    "normalize_index",
-    "path_prefix",
-    "proxy",
-    "query_lookup",
-    "routing",
-    "routing_field",
-    "script",
-    "tags_target_key",
-    "template_content",
-    "template_file",
+pub(crate) use self::check::proxy_address;
+pub use self::{
+    connection::{Authentication, AwsBlock},
+    dlq::{Dlq, DlqS3},
+};
+
+/// Settings that Data Prepper has and that make no sense here, with the reason. They are refused by
+/// name, so that nobody believes in an effect that is not there.
+const REFUSED: [(&str, &str); 2] = [
+    (
+        "pull_indexing",
+        "it writes to Kafka, for an index that pulls from there; we write to the index itself; remove it",
+    ),
+    ("forward_to", "no pipeline here can be reached from a sink; remove it, and use a second sink"),
 ];
 
 /// Writes to an OpenSearch index.
@@ -44,7 +39,7 @@ const NOT_YET: [&str; 20] = [
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The addresses of the cluster, with `http://` or `https://`. They are used in turn: when one is away, the next.
+    /// The addresses of the cluster, with `http://` or `https://`. They take turns; one that is away is left out until it is back.
     pub hosts: Vec<String>,
     /// Who we are, for clusters that ask for a name and password.
     #[serde(default)]
@@ -52,7 +47,13 @@ pub struct Config {
     /// The password that goes with `username`.
     #[serde(default)]
     pub password: Option<String>,
-    /// A PEM file with the certificate authority of the cluster.
+    /// A token, sent as `Authorization: Bearer …`.
+    #[serde(default)]
+    pub api_token: Option<String>,
+    /// Name and password, a token, or a certificate of ours, in one block.
+    #[serde(default)]
+    pub authentication: Option<Authentication>,
+    /// A PEM file with the certificate authorities of the cluster; all in it are trusted.
     #[serde(default)]
     pub cert: Option<PathBuf>,
     /// Trust any certificate. For test clusters.
@@ -61,88 +62,232 @@ pub struct Config {
     /// Sign requests, for managed domains and collections.
     #[serde(default)]
     pub aws: Option<AwsBlock>,
-    /// The index, or an alias of it.
-    pub index: String,
-    /// `custom` creates the index if it is missing; `management_disabled` touches nothing but documents.
+    /// Deprecated: write an `aws` block.
     #[serde(default)]
-    pub index_type: IndexType,
+    pub aws_sigv4: Option<bool>,
+    /// Deprecated: `aws.region`.
+    #[serde(default)]
+    pub aws_region: Option<String>,
+    /// Deprecated: `aws.sts_role_arn`.
+    #[serde(default)]
+    pub aws_sts_role_arn: Option<String>,
+    /// Deprecated: `aws.sts_external_id`.
+    #[serde(default)]
+    pub aws_sts_external_id: Option<String>,
+    /// Deprecated: `aws.sts_header_overrides`.
+    #[serde(default)]
+    pub aws_sts_header_overrides: Option<IgnoredAny>,
+    /// Deprecated: `aws.serverless`.
+    #[serde(default)]
+    pub serverless: Option<bool>,
+    /// Deprecated: `aws.serverless_options`.
+    #[serde(default)]
+    pub serverless_options: Option<IgnoredAny>,
+    /// How long to wait for an answer, in milliseconds.
+    #[serde(default)]
+    pub socket_timeout: Option<u64>,
+    /// How long to wait for a connection, in milliseconds.
+    #[serde(default)]
+    pub connect_timeout: Option<u64>,
+    /// A proxy on the way to the cluster, as `host:port` or an `http://` address.
+    #[serde(default)]
+    pub proxy: Option<String>,
+    /// What stands before the path of every request.
+    #[serde(default)]
+    pub path_prefix: Option<String>,
+    /// `es6` for Elasticsearch 6, whose documents have a type.
+    #[serde(default)]
+    pub distribution_version: Distribution,
+    /// Send requests compressed. Costs processor time; pays where the network is what is scarce.
+    #[serde(default)]
+    pub enable_request_compression: bool,
+
+    /// The index, or an alias of it. `%{yyyy.MM.dd}` stands for the date, `${…}` for a field or expression.
+    #[serde(default)]
+    pub index: String,
+    /// `custom` creates index and template if they are missing; `management_disabled` touches nothing but documents.
+    #[serde(default)]
+    pub index_type: Option<IndexType>,
+    /// The kind of index template: `v1`, or `index-template` for a composable one.
+    #[serde(default)]
+    pub template_type: Option<TemplateType>,
+    /// The index template, as JSON.
+    #[serde(default)]
+    pub template_content: Option<String>,
+    /// A file with the index template, or its address at S3.
+    #[serde(default)]
+    pub template_file: Option<String>,
     /// How many primary shards an index that we create gets.
     #[serde(default)]
     pub number_of_shards: Option<u32>,
     /// How many replicas an index that we create gets. 0 is allowed.
     #[serde(default)]
     pub number_of_replicas: Option<u32>,
+    /// A file with a policy of index state management, or its address at S3.
+    #[serde(default)]
+    pub ism_policy_file: Option<String>,
+    /// Make names of indices acceptable to OpenSearch: lower case, without the characters it refuses.
+    #[serde(default)]
+    pub normalize_index: bool,
+
     /// The `_id` of a document. Without it OpenSearch makes one up, and what is sent twice is there twice.
     #[serde(default)]
     pub document_id: Option<String>,
+    /// Deprecated: the field that holds the `_id`; write `document_id: '${/field}'`.
+    #[serde(default)]
+    pub document_id_field: Option<String>,
+    /// What decides on the shard of a document, instead of its `_id`.
+    #[serde(default)]
+    pub routing: Option<String>,
+    /// Deprecated: the field that holds the routing; write `routing: '${/field}'`.
+    #[serde(default)]
+    pub routing_field: Option<String>,
+    /// The field whose content is the document.
+    #[serde(default)]
+    pub document_root_key: Option<String>,
+    /// The only fields that are written.
+    #[serde(default)]
+    pub include_keys: Vec<String>,
+    /// Fields that are not written.
+    #[serde(default)]
+    pub exclude_keys: Vec<String>,
+    /// A field that gets the tags of the event.
+    #[serde(default)]
+    pub tags_target_key: Option<String>,
     /// `index`, `create`, `update`, `upsert` or `delete`; or an expression that gives one of them.
     #[serde(default = "action_default")]
     pub action: String,
+    /// Several actions: the first whose condition holds, else the last without a condition.
+    #[serde(default)]
+    pub actions: Option<Vec<ActionEntry>>,
     /// The version of a document, as an expression.
     #[serde(default)]
     pub document_version: Option<String>,
     /// How OpenSearch compares versions.
     #[serde(default)]
-    pub document_version_type: VersionType,
+    pub document_version_type: Option<VersionType>,
+    /// Changes documents by a script, with `update` and `upsert`.
+    #[serde(default)]
+    pub script: Option<ScriptBlock>,
+    /// Look documents up before they are sent again, for indices that make up ids.
+    #[serde(default)]
+    pub query_lookup: Option<QueryLookup>,
+
     /// How large a request may get, in MiB.
     #[serde(default = "bulk_size_default")]
     pub bulk_size: f64,
-    /// Accepted. Requests leave as soon as the one before is answered; nothing waits for a timer.
+    /// Accepted. Requests leave as soon as there is something to send; nothing waits for a timer.
     #[serde(default)]
     pub flush_timeout: Option<i64>,
+    /// Accepted. The size of a request is that before compression.
+    #[serde(default)]
+    pub estimate_bulk_size_using_compression: bool,
+    /// Accepted, as above.
+    #[serde(default)]
+    pub max_local_compressions_for_estimation: Option<u32>,
     /// How often to send what OpenSearch cannot take just now. Without it: until it can.
     #[serde(default)]
     pub max_retries: Option<u32>,
-    /// Where to keep what OpenSearch will never take.
+    /// What `create` does where a document is already: true passes over it, false makes a dead letter.
     #[serde(default)]
-    pub dlq: Option<IgnoredAny>,
-    /// The kind of index template.
+    pub drop_version_conflicts: bool,
+    /// What happens to a document that the index will never take.
     #[serde(default)]
-    pub template_type: Option<String>,
-    /// How long to wait for an answer, in milliseconds.
+    pub on_failure: OnFailure,
+    /// Where to keep what OpenSearch will never take: a bucket. By default the data directory.
     #[serde(default)]
-    pub socket_timeout: Option<u64>,
-    /// Accepted.
+    pub dlq: Option<Dlq>,
+    /// A file to keep it in.
     #[serde(default)]
-    pub connect_timeout: Option<u64>,
-    /// Accepted.
-    #[serde(default)]
-    pub enable_request_compression: Option<bool>,
+    pub dlq_file: Option<PathBuf>,
 }
 
-/// Where the domain or collection is, and as whom to write to it.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// One entry of `actions`.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AwsBlock {
-    /// The region of the domain or collection.
+pub struct ActionEntry {
+    /// The action, or an expression that gives one.
+    #[serde(rename = "type")]
+    pub action: String,
+    /// When it applies.
     #[serde(default)]
-    pub region: Option<String>,
-    /// The role to take on.
+    pub when: Option<String>,
+}
+
+/// A script, and what it is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptBlock {
+    /// The script, in Painless. The document is `params.doc`.
+    pub source: String,
+    /// More parameters; texts may hold `${…}`.
     #[serde(default)]
-    pub sts_role_arn: Option<String>,
-    /// What the role's owner asked us to say.
+    pub params: Map,
+}
+
+/// How documents are looked up before they are sent again.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueryLookup {
+    /// Which events are looked up.
+    pub query_when: String,
+    /// The field that tells documents apart.
+    pub query_term: String,
+    /// Look up what OpenSearch may have taken although it answered with an error, too.
     #[serde(default)]
-    pub sts_external_id: Option<String>,
-    /// Accepted, and not sent.
+    pub query_on_bulk_errors: bool,
+    /// Accepted. We look right before we send; there is nothing to wait for.
     #[serde(default)]
-    pub sts_header_overrides: Option<IgnoredAny>,
-    /// Whether it is a collection of OpenSearch Serverless.
+    pub query_duration: Option<IgnoredAny>,
+    /// Accepted, as above.
     #[serde(default)]
-    pub serverless: bool,
-    /// Accepted. The network policy is not changed.
-    #[serde(default)]
-    pub serverless_options: Option<IgnoredAny>,
+    pub async_limit: Option<IgnoredAny>,
 }
 
 /// What we do about the index itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum IndexType {
     /// Create it if it is missing.
     #[default]
+    #[serde(rename = "custom")]
     Custom,
     /// Nothing. OpenSearch may create it when the first document comes.
+    #[serde(rename = "management_disabled", alias = "management-disabled")]
     ManagementDisabled,
+}
+
+/// The kind of an index template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum TemplateType {
+    /// `_template`.
+    #[default]
+    #[serde(rename = "v1")]
+    V1,
+    /// `_index_template`, composable. AWS's pages spell it with an underscore, too.
+    #[serde(rename = "index-template", alias = "index_template")]
+    IndexTemplate,
+}
+
+/// What kind of cluster it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Distribution {
+    /// OpenSearch, or Elasticsearch 7.
+    #[default]
+    Default,
+    /// Elasticsearch 6.
+    Es6,
+}
+
+/// What happens to a document that the index will never take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It becomes a dead letter, and the pipeline goes on.
+    #[default]
+    DeadLetter,
+    /// The pipeline stops as unhealthy, and nothing behind it is written before someone helps.
+    Stop,
 }
 
 /// How OpenSearch compares versions.
@@ -179,69 +324,45 @@ const fn bulk_size_default() -> f64 {
 
 impl Config {
     /// Reads the settings and checks what can be checked without asking the cluster. Says in the
-    /// second part what is accepted but does nothing.
+    /// second part what is accepted but does nothing, or not what one would think.
     ///
     /// # Errors
     ///
     /// When a setting is missing, unknown, or contradicts another.
     pub fn read(settings: &Settings) -> Result<(Config, Vec<ConfigError>), ConfigError> {
-        for name in NOT_YET {
+        for (name, problem) in REFUSED {
             if settings.get(name).is_some() {
-                let problem = "this version does not carry it out yet; remove it";
                 return Err(settings.problem(name, problem));
             }
         }
-        let config: Config = settings.read()?;
+        check::analytics(settings)?;
+        let mut config: Config = settings.read()?;
         config.check(settings)?;
-        let mut warnings = Vec::new();
-        if config.dlq.is_some() {
-            let problem =
-                "`dlq` is not yet carried out: dead letters are kept in the data directory";
-            warnings.push(settings.problem("dlq", problem));
-        }
-        if config.document_id.is_none() {
-            let problem = "without `document_id` what is sent again after a crash is indexed twice";
-            let help = "write document_id: '${getMetadata(\"primary_key\")}'";
-            warnings.push(settings.problem("", problem).with_help(help));
-        }
+        let warnings = config.warnings(settings);
+        config.take_deprecated();
         Ok((config, warnings))
     }
 
-    fn check(&self, settings: &Settings) -> Result<(), ConfigError> {
-        if self.hosts.is_empty() {
-            return Err(
-                settings.problem("hosts", "name at least one, as in [\"http://localhost:9200\"]")
-            );
+    /// What we do about the index itself; a collection takes care of its own.
+    pub(crate) fn index_type(&self) -> IndexType {
+        let serverless = self.aws.as_ref().is_some_and(|it| it.serverless);
+        let default = if serverless { IndexType::ManagementDisabled } else { IndexType::Custom };
+        self.index_type.unwrap_or(default)
+    }
+
+    /// The kind of template.
+    pub(crate) fn template_type(&self) -> TemplateType {
+        match (&self.aws, self.distribution_version) {
+            (Some(aws), _) if aws.serverless => TemplateType::IndexTemplate,
+            (_, Distribution::Es6) => TemplateType::V1,
+            _ => self.template_type.unwrap_or_default(),
         }
-        for (n, host) in self.hosts.iter().enumerate() {
-            let is_address = host.strip_prefix("http://").or(host.strip_prefix("https://"));
-            if is_address.is_none_or(|it| it.is_empty() || it.contains(char::is_whitespace)) {
-                let problem =
-                    format!("`{host}` is not an address; write it as `https://host:9200`");
-                return Err(settings.problem(&format!("hosts[{n}]"), problem));
-            }
-        }
-        if self.index.is_empty() {
-            return Err(settings.problem("index", "write the name of the index"));
-        }
-        if self.bulk_size == 0.0 || self.bulk_size.is_nan() {
-            return Err(settings.problem("bulk_size", "write how many MiB, as in `5`"));
-        }
-        if self.max_retries == Some(0) {
-            return Err(settings.problem("max_retries", "write at least 1, or leave it out"));
-        }
-        if self.username.is_some() && self.aws.is_some() {
-            return Err(settings.problem(
-                "username",
-                "either sign requests with `aws`, or give a name and password; not both",
-            ));
-        }
-        if self.username.is_some() != self.password.is_some() {
-            return Err(
-                settings.problem("username", "`username` and `password` go together; write both")
-            );
-        }
-        Ok(())
+    }
+
+    /// Whether the index compares versions that we send.
+    pub(crate) fn has_external_versions(&self) -> bool {
+        let kind = self.document_version_type.unwrap_or_default();
+        self.document_version.is_some() && kind != VersionType::Internal
     }
 
     /// How large a request may get.
@@ -255,3 +376,6 @@ impl Config {
         bytes.max(1)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,88 +1,77 @@
 //! What becomes of one event: its index, id, operation and version, and its lines in the request. Pure.
 
-use expression::Template;
-use pipeline::{Clock, ConfigError, Event, Settings, Value};
-use wire::json::{unescape, write_escaped};
+mod action;
+mod document;
+mod name;
+mod script;
+mod text;
 
-use crate::{Config, config::VersionType};
+use std::ops::Range;
+
+use expression::Template;
+use pipeline::{Clock, ConfigError, Event, Settings};
+use wire::json::unescape;
+
+pub use self::action::Op;
+use self::{action::Operation, document::DocumentShape, script::Script, text::Text};
+use crate::{
+    Config,
+    config::{Distribution, VersionType},
+    template::Names,
+};
 
 /// OpenSearch takes no longer `_id`.
 const ID_BYTES_MAX: usize = 512;
+/// How often OpenSearch itself tries a script again when another write came between. As Data Prepper.
+const SCRIPT_RETRIES: &[u8] = b",\"retry_on_conflict\":3";
 
-/// An operation of `_bulk`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// Put the document there, whatever was there before.
-    Index,
-    /// Put it there unless there is one.
-    Create,
-    /// Change the one that is there.
-    Update,
-    /// Change the one that is there, or put it there.
-    Upsert,
-    /// Remove it.
-    Delete,
+/// Why an event can never be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritable {
+    /// One word, to count and to sort by.
+    pub cause: &'static str,
+    /// The reason, in a sentence.
+    pub reason: String,
 }
 
-impl Op {
-    const ALL: [(&'static str, Op); 5] = [
-        ("index", Op::Index),
-        ("create", Op::Create),
-        ("update", Op::Update),
-        ("upsert", Op::Upsert),
-        ("delete", Op::Delete),
-    ];
+impl Unwritable {
+    pub(crate) const INDEX: &'static str = "invalid_index";
+    pub(crate) const ID: &'static str = "invalid_id";
+    pub(crate) const ROUTING: &'static str = "invalid_routing";
+    pub(crate) const VERSION: &'static str = "invalid_version";
+    pub(crate) const ACTION: &'static str = "invalid_action";
+    pub(crate) const DOCUMENT: &'static str = "unreadable_document";
+    pub(crate) const SCRIPT: &'static str = "invalid_script";
 
-    /// The operation called `name`, in letters of either case.
-    pub fn named(name: &str) -> Option<Op> {
-        Op::ALL.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, op)| *op)
+    fn new(cause: &'static str, reason: String) -> Unwritable {
+        Unwritable { cause, reason }
     }
+}
 
-    /// Its name in a pipeline file.
-    pub fn name(self) -> &'static str {
-        Op::ALL.iter().find(|(_, op)| *op == self).map_or("index", |(name, _)| name)
-    }
-
-    /// Its name in a request.
-    fn in_request(self) -> &'static str {
-        if self == Op::Upsert { "update" } else { self.name() }
-    }
-
-    /// Whether OpenSearch takes a version with it. An update carries none: it is refused with the
-    /// whole request.
-    fn takes_version(self) -> bool {
-        !matches!(self, Op::Update | Op::Upsert)
-    }
+/// The lines of one event, as they were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The operation.
+    pub op: Op,
+    /// Where the name of the index stands in the request.
+    pub index: Range<usize>,
+    /// Where the id stands; `None` if OpenSearch makes one up.
+    pub id: Option<Range<usize>>,
 }
 
 /// How events become lines of a request.
 #[derive(Debug)]
 pub struct Shape {
     index: Text,
+    normalizes: bool,
+    has_type: bool,
     id: Option<Text>,
+    routing: Option<Text>,
     op: Operation,
     version: Option<Text>,
     version_type: VersionType,
-}
-
-/// A text that is always the same, or made of the event.
-#[derive(Debug)]
-enum Text {
-    /// As it stands inside a JSON string.
-    Same(Vec<u8>),
-    /// `${getMetadata("primary_key")}`: the fast and usual way.
-    PrimaryKey,
-    /// `${getMetadata("document_version")}`: likewise.
-    Version,
-    Made(Template),
-}
-
-#[derive(Debug)]
-enum Operation {
-    Same(Op),
-    /// `${getMetadata("opensearch_action")}`: the fast and usual way.
-    OfOrigin,
-    Made(Template),
+    document: DocumentShape,
+    script: Option<Script>,
 }
 
 impl Shape {
@@ -92,64 +81,45 @@ impl Shape {
     ///
     /// When an expression is none, or an action is unknown.
     pub fn new(config: &Config, settings: &Settings) -> Result<Shape, ConfigError> {
-        let text = |name: &str, source: &str| -> Result<Text, ConfigError> {
-            // Only the name of an index may have a date in it.
-            let read = if name == "index" { Template::index_name } else { Template::parse };
-            let template =
-                read(source).map_err(|error| settings.problem(name, error.to_string()))?;
-            Ok(match (template.literal(), template.as_metadata()) {
-                (Some(literal), _) => {
-                    let mut escaped = Vec::new();
-                    write_escaped(literal, &mut escaped);
-                    Text::Same(escaped)
-                }
-                (_, Some("primary_key")) => Text::PrimaryKey,
-                (_, Some("document_version")) => Text::Version,
-                _ => Text::Made(template),
-            })
+        let index = Template::index_name(&config.index)
+            .map_err(|error| settings.problem("index", error.to_string()))?;
+        if let Some(name) = index.with_date("2026.01.01") {
+            name::check(&name).map_err(|problem| settings.problem("index", problem))?;
+        }
+        let text = |name: &str, source: Option<&String>| -> Result<Option<Text>, ConfigError> {
+            source.map(|it| Text::parse(settings, name, it)).transpose()
         };
-        let op = match text("action", &config.action)? {
-            Text::Same(_) => Operation::Same(Op::named(&config.action).ok_or_else(|| {
-                let names: Vec<_> = Op::ALL.iter().map(|(name, _)| *name).collect();
-                let problem =
-                    format!("`{}` is no action; write one of {}", config.action, names.join(", "));
-                settings.problem("action", problem)
-            })?),
-            Text::Made(template) if template.as_metadata() == Some("opensearch_action") => {
-                Operation::OfOrigin
-            }
-            Text::Made(template) => Operation::Made(template),
-            Text::PrimaryKey | Text::Version => {
-                let problem = "it gives no action; write '${getMetadata(\"opensearch_action\")}'";
-                return Err(settings.problem("action", problem));
-            }
-        };
-        let version = match &config.document_version {
-            Some(version) => match text("document_version", version)? {
-                Text::Same(_) => {
-                    let problem = "write an expression: '${getMetadata(\"document_version\")}'";
-                    return Err(settings.problem("document_version", problem));
-                }
-                version => Some(version),
-            },
-            None => None,
-        };
+        let version = text("document_version", config.document_version.as_ref())?;
+        if let Some(Text::Same(_)) = version {
+            let problem = "write an expression: '${getMetadata(\"document_version\")}'";
+            return Err(settings.problem("document_version", problem));
+        }
         Ok(Shape {
-            index: text("index", &config.index)?,
-            id: config.document_id.as_deref().map(|it| text("document_id", it)).transpose()?,
-            op,
+            normalizes: config.normalize_index && index.is_dynamic(),
+            index: Text::of(index),
+            has_type: config.distribution_version == Distribution::Es6,
+            id: text("document_id", config.document_id.as_ref())?,
+            routing: text("routing", config.routing.as_ref())?,
+            op: Operation::new(config, settings)?,
             version,
-            version_type: config.document_version_type,
+            version_type: config.document_version_type.unwrap_or_default(),
+            document: DocumentShape::new(config),
+            script: config.script.as_ref().map(|it| Script::new(it, settings)).transpose()?,
         })
     }
 
     /// The same shape with another clock, for dates in the name of the index.
     #[must_use]
-    pub fn with_clock(mut self, clock: &Clock) -> Shape {
-        if let Text::Made(template) = self.index {
-            self.index = Text::Made(template.with_clock(clock.clone()));
+    pub fn with_clock(self, clock: &Clock) -> Shape {
+        let of = |text: Option<Text>| text.map(|it| it.with_clock(clock));
+        Shape {
+            index: self.index.with_clock(clock),
+            id: of(self.id),
+            routing: of(self.routing),
+            version: of(self.version),
+            op: self.op.with_clock(clock),
+            ..self
         }
-        self
     }
 
     /// The one index that all documents go to, if it is one.
@@ -160,141 +130,179 @@ impl Shape {
         }
     }
 
-    /// Whether documents must be opened to find their index, id or action.
-    pub fn uses_fields(&self) -> bool {
-        let texts = [Some(&self.index), self.id.as_ref(), self.version.as_ref()];
-        let templates = texts.into_iter().flatten().filter_map(|it| match it {
-            Text::Made(template) => Some(template),
-            _ => None,
-        });
-        let op = match &self.op {
-            Operation::Made(template) => Some(template),
-            _ => None,
-        };
-        templates.chain(op).any(Template::uses_fields)
+    /// The index that documents go to now, if it is the same for all of them.
+    pub fn index_now(&self) -> Option<String> {
+        match &self.index {
+            Text::Made(template) if !template.is_dynamic() => {
+                let mut name = String::new();
+                template.render(&Event::default(), &mut name).ok()?;
+                Some(name)
+            }
+            _ => self.same_index(),
+        }
     }
 
-    /// Writes the lines of `event`, and says what operation they are.
+    /// The name of an index with the pattern of all its names.
+    pub(crate) fn names(&self, index: &str) -> Names {
+        let pattern = match &self.index {
+            Text::Made(template) => template.with_date("*"),
+            _ => None,
+        };
+        Names { index: index.to_owned(), pattern: pattern.unwrap_or_else(|| index.to_owned()) }
+    }
+
+    /// Whether documents must be opened to find their index, id or action, or to take parts of them.
+    pub fn uses_fields(&self) -> bool {
+        let texts =
+            [Some(&self.index), self.id.as_ref(), self.routing.as_ref(), self.version.as_ref()];
+        texts.into_iter().flatten().any(Text::uses_fields)
+            || self.op.uses_fields()
+            || self.document.uses_fields()
+            || self.script.as_ref().is_some_and(Script::uses_fields)
+    }
+
+    /// Writes the lines of `event`, and says what they are.
     ///
     /// # Errors
     ///
     /// Why this event can never be written. What has been written by then is of no use.
-    pub fn write(&self, event: &Event, out: &mut Vec<u8>) -> Result<Op, String> {
-        let op = self.op(event)?;
+    pub fn write(&self, event: &Event, out: &mut Vec<u8>) -> Result<Written, Unwritable> {
+        let op = self.op.of(event).map_err(|reason| Unwritable::new(Unwritable::ACTION, reason))?;
         out.extend_from_slice(b"{\"");
         out.extend_from_slice(op.in_request().as_bytes());
         out.extend_from_slice(b"\":{\"_index\":\"");
-        write_text(&self.index, event, out)
-            .map_err(|it| format!("its index cannot be told: {it}"))?;
-        if let Some(id) = &self.id {
-            out.extend_from_slice(b"\",\"_id\":\"");
+        let index = self.write_index(event, out)?;
+        if self.has_type {
+            out.extend_from_slice(b"\",\"_type\":\"_doc");
+        }
+        let id = self.write_id(event, out)?;
+        if let Some(routing) = &self.routing {
+            out.extend_from_slice(b"\",\"routing\":\"");
             let start = out.len();
-            write_text(id, event, out).map_err(|it| format!("its id cannot be told: {it}"))?;
-            check_id(&out[start..])?;
+            let wrong = |it| {
+                Unwritable::new(Unwritable::ROUTING, format!("its routing cannot be told: {it}"))
+            };
+            routing.write(event, out).map_err(wrong)?;
+            if out.len() == start {
+                return Err(wrong("it is empty".to_owned()));
+            }
         }
         out.push(b'"');
         if let Some(version) = self.version.as_ref().filter(|_| op.takes_version()) {
-            out.extend_from_slice(b",\"version\":");
-            let start = out.len();
-            write_text(version, event, out)
-                .map_err(|it| format!("its version cannot be told: {it}"))?;
-            let is_version =
-                std::str::from_utf8(&out[start..]).is_ok_and(|it| it.parse::<i64>().is_ok());
-            if !is_version {
-                let version = String::from_utf8_lossy(&out[start..]).into_owned();
-                return Err(format!("`{version}` is not a version: it must be a whole number"));
-            }
-            out.extend_from_slice(b",\"version_type\":\"");
-            out.extend_from_slice(self.version_type.name().as_bytes());
-            out.push(b'"');
+            self.write_version(version, event, out)?;
+        }
+        let script = self.script.as_ref().filter(|_| matches!(op, Op::Update | Op::Upsert));
+        if script.is_some() {
+            out.extend_from_slice(SCRIPT_RETRIES);
         }
         out.extend_from_slice(b"}}\n");
-        match op {
-            Op::Delete => return Ok(op),
-            Op::Index | Op::Create => write_document(event, out)?,
-            Op::Update => {
-                out.extend_from_slice(b"{\"doc\":");
-                write_document(event, out)?;
+        if op != Op::Delete {
+            self.write_document(op, script, event, out)?;
+            out.push(b'\n');
+        }
+        Ok(Written { op, index, id })
+    }
+
+    fn write_index(&self, event: &Event, out: &mut Vec<u8>) -> Result<Range<usize>, Unwritable> {
+        let wrong = |it: String| {
+            Unwritable::new(Unwritable::INDEX, format!("its index cannot be told: {it}"))
+        };
+        let start = out.len();
+        self.index.write(event, out).map_err(wrong)?;
+        if self.normalizes {
+            let name = unescape(&out[start..]).map_err(|it| wrong(it.to_string()))?;
+            let name = name::normalized(&name);
+            out.truncate(start);
+            // None of what is left needs to be escaped.
+            out.extend_from_slice(name.as_bytes());
+        }
+        if out.len() == start {
+            return Err(wrong("it is empty".to_owned()));
+        }
+        Ok(start..out.len())
+    }
+
+    fn write_id(
+        &self,
+        event: &Event,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Range<usize>>, Unwritable> {
+        let Some(id) = &self.id else { return Ok(None) };
+        let wrong = |it: String| Unwritable::new(Unwritable::ID, it);
+        out.extend_from_slice(b"\",\"_id\":\"");
+        let start = out.len();
+        id.write(event, out).map_err(|it| wrong(format!("its id cannot be told: {it}")))?;
+        check_id(&out[start..]).map_err(wrong)?;
+        Ok(Some(start..out.len()))
+    }
+
+    fn write_version(
+        &self,
+        version: &Text,
+        event: &Event,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unwritable> {
+        let wrong = |it: String| Unwritable::new(Unwritable::VERSION, it);
+        out.extend_from_slice(b",\"version\":");
+        let start = out.len();
+        version
+            .write(event, out)
+            .map_err(|it| wrong(format!("its version cannot be told: {it}")))?;
+        let is_version = std::str::from_utf8(&out[start..])
+            .is_ok_and(|it| it.parse::<i64>().is_ok_and(|it| 0 <= it));
+        if !is_version {
+            let version = String::from_utf8_lossy(&out[start..]).into_owned();
+            return Err(wrong(format!("`{version}` is not a version: it must be a whole number")));
+        }
+        out.extend_from_slice(b",\"version_type\":\"");
+        out.extend_from_slice(self.version_type.name().as_bytes());
+        out.push(b'"');
+        Ok(())
+    }
+
+    fn write_document(
+        &self,
+        op: Op,
+        script: Option<&Script>,
+        event: &Event,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unwritable> {
+        let document = |out: &mut Vec<u8>| {
+            self.document.write(event, out).map_err(|error| {
+                let reason = format!("its image cannot be read: {error}");
+                Unwritable::new(Unwritable::DOCUMENT, reason)
+            })
+        };
+        match (op, script) {
+            (Op::Delete, _) => {}
+            (Op::Index | Op::Create, _) => document(out)?,
+            (Op::Update | Op::Upsert, Some(script)) => {
+                out.extend_from_slice(b"{\"script\":");
+                script.write_head(out);
+                document(out)?;
+                script
+                    .write_rest(event, out)
+                    .map_err(|reason| Unwritable::new(Unwritable::SCRIPT, reason))?;
+                if op == Op::Upsert {
+                    out.extend_from_slice(b",\"upsert\":");
+                    document(out)?;
+                    out.extend_from_slice(b",\"scripted_upsert\":true");
+                }
                 out.push(b'}');
             }
-            Op::Upsert => {
+            (Op::Update, None) => {
                 out.extend_from_slice(b"{\"doc\":");
-                write_document(event, out)?;
+                document(out)?;
+                out.push(b'}');
+            }
+            (Op::Upsert, None) => {
+                out.extend_from_slice(b"{\"doc\":");
+                document(out)?;
                 out.extend_from_slice(b",\"doc_as_upsert\":true}");
             }
         }
-        out.push(b'\n');
-        Ok(op)
+        Ok(())
     }
-
-    fn op(&self, event: &Event) -> Result<Op, String> {
-        let name = match &self.op {
-            Operation::Same(op) => return Ok(*op),
-            Operation::OfOrigin => match &event.origin {
-                Some(origin) if event.metadata.is_empty() => origin.action().to_owned(),
-                _ => match event.metadata("opensearch_action") {
-                    Ok(Some(Value::String(name))) => name,
-                    _ => return Err("it has no `opensearch_action`".to_owned()),
-                },
-            },
-            Operation::Made(template) => {
-                let mut name = String::new();
-                template.render(event, &mut name).map_err(|error| error.to_string())?;
-                name
-            }
-        };
-        Op::named(&name).ok_or_else(|| format!("`{name}` is no action"))
-    }
-}
-
-fn write_document(event: &Event, out: &mut Vec<u8>) -> Result<(), String> {
-    event.write_document(out).map_err(|error| format!("its image cannot be read: {error}"))
-}
-
-/// Writes a text as it stands inside a JSON string.
-fn write_text(text: &Text, event: &Event, out: &mut Vec<u8>) -> Result<(), String> {
-    match (text, &event.origin) {
-        (Text::Same(escaped), _) => out.extend_from_slice(escaped),
-        (Text::PrimaryKey, Some(origin)) if event.metadata.is_empty() => {
-            origin
-                .write_primary_key(out)
-                .map_err(|error| format!("its keys cannot be read: {error}"))?;
-        }
-        (Text::Version, Some(origin)) if event.metadata.is_empty() => {
-            write_digits(origin.version, out);
-        }
-        (Text::PrimaryKey, _) => write_metadata("primary_key", event, out)?,
-        (Text::Version, _) => write_metadata("document_version", event, out)?,
-        (Text::Made(template), _) => {
-            let mut made = String::new();
-            template.render(event, &mut made).map_err(|error| error.to_string())?;
-            write_escaped(&made, out);
-        }
-    }
-    Ok(())
-}
-
-fn write_metadata(name: &str, event: &Event, out: &mut Vec<u8>) -> Result<(), String> {
-    match event.metadata(name).map_err(|error| error.to_string())? {
-        Some(Value::String(text)) => write_escaped(&text, out),
-        Some(value) => write_escaped(&value.to_string(), out),
-        None => return Err(format!("it has no metadata `{name}`")),
-    }
-    Ok(())
-}
-
-fn write_digits(mut number: u64, out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(number % 10).expect("one digit");
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// An id that OpenSearch would refuse together with everything else in the request.

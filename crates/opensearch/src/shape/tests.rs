@@ -44,7 +44,7 @@ fn event(name: &str, author: &str, title: &str) -> Event {
 
 fn lines(shape: &Shape, event: &Event) -> Result<String, String> {
     let mut out = Vec::new();
-    shape.write(event, &mut out)?;
+    shape.write(event, &mut out).map_err(|it| it.reason)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -67,7 +67,7 @@ fn a_change_becomes_two_lines_and_a_removal_one() {
 #[test]
 fn a_date_in_the_name_of_the_index_is_that_of_the_clock() {
     let dated = USUAL.replace("index: books", "index: 'books-%{yyyy.MM}'");
-    let clock = pipeline::Clock::at(pipeline::Timestamp(1_764_000_000_000));
+    let clock = Clock::at(pipeline::Timestamp(1_764_000_000_000));
     let of_now = shape(&dated).unwrap().with_clock(&clock);
     let written = lines(&of_now, &event("INSERT", "a", "b")).unwrap();
     assert!(written.starts_with("{\"index\":{\"_index\":\"books-2025.11\","), "{written}");
@@ -161,10 +161,168 @@ fn settings_that_make_no_sense_are_refused_with_a_remedy() {
             "expression",
         ),
         ("index: books", "index: books\nusername: me", "go together"),
-        ("index: books", "index: books\nscript: {}", "not carry it out yet"),
+        ("index: books", "index: books\nscript: {}", "`source` is missing"),
         ("index: books", "indx: books", "index"),
     ] {
         let error = shape(&USUAL.replace(change, with)).unwrap_err().to_string();
         assert!(error.contains(says), "{with}: {error}");
     }
+}
+
+/// An event of some fields, opened or not.
+fn fields(json: &str) -> Event {
+    Event { document: Document::Json(Bytes::from(json.to_owned())), ..Event::default() }
+}
+
+const PLAIN: &str = "hosts: ['http://h:1']\nindex: books\ndocument_id: '7'\n";
+
+/// The document that is written with these settings.
+fn document(more: &str, event: &Event) -> String {
+    let shape = shape(&format!("{PLAIN}{more}")).unwrap();
+    let mut event = event.clone();
+    if shape.uses_fields() {
+        event.open().unwrap();
+    }
+    let lines = lines(&shape, &event).unwrap();
+    lines.lines().nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn documents_are_cut_as_the_settings_say() {
+    let json = r#"{"a":1,"na":2,"name":{"first":"x","last":"y"},"list":[{"k":1,"l":2},3]}"#;
+    for (settings, written) in [
+        ("", json),
+        ("include_keys: [a]", r#"{"a":1}"#),
+        ("include_keys: [n, nam]", "{}"),
+        ("include_keys: [name/first, list/k]", r#"{"name":{"first":"x"},"list":[{"k":1}]}"#),
+        ("exclude_keys: [name, list]", r#"{"a":1,"na":2}"#),
+        (
+            "exclude_keys: [/name/last, /list/k, a/b]",
+            r#"{"a":1,"na":2,"name":{"first":"x"},"list":[{"l":2},3]}"#,
+        ),
+        ("document_root_key: name", r#"{"first":"x","last":"y"}"#),
+        ("document_root_key: a", r#"{"data":1}"#),
+        ("document_root_key: missing", json),
+        ("document_root_key: name\ninclude_keys: [last]", r#"{"last":"y"}"#),
+    ] {
+        assert_eq!(document(settings, &fields(json)), written, "{settings}");
+    }
+}
+
+#[test]
+fn tags_are_written_once() {
+    let mut event = fields(r#"{"tags":"old","a":1.50}"#);
+    assert_eq!(document("tags_target_key: tags", &event), r#"{"tags":"old","a":1.50}"#, "none");
+    event.tags = vec!["x".to_owned(), "\"y\"".to_owned()];
+    let written = document("tags_target_key: tags", &event);
+    assert_eq!(written, r#"{"tags":["x","\"y\""],"a":1.50}"#);
+}
+
+#[test]
+fn the_first_action_that_applies_is_taken() {
+    let to_delete = "{ type: delete, when: '/gone == true' }";
+    let to_create = "{ type: create, when: '/new == true' }";
+    for (actions, json, op) in [
+        (format!("[{to_delete}, {{ type: index }}]"), r#"{"gone":true}"#, "delete"),
+        (format!("[{to_delete}, {{ type: index }}]"), "{}", "index"),
+        (format!("[{{ type: index }}, {to_delete}]"), r#"{"gone":true}"#, "delete"),
+        (format!("[{{ type: index }}, {to_delete}]"), "{}", "index"),
+        (format!("[{to_create}, {to_delete}]"), r#"{"gone":true,"new":true}"#, "create"),
+        ("[{ type: '${/how}' }]".to_owned(), r#"{"how":"CREATE"}"#, "create"),
+    ] {
+        let shape = shape(&format!("{PLAIN}actions: {actions}")).unwrap();
+        let mut event = fields(json);
+        event.open().unwrap();
+        let written = lines(&shape, &event).unwrap();
+        assert!(written.starts_with(&format!("{{\"{op}\"")), "{actions} {json}: {written}");
+    }
+    let shape = shape(&format!("{PLAIN}actions: [{to_delete}]")).unwrap();
+    let mut event = fields("{}");
+    event.open().unwrap();
+    assert!(lines(&shape, &event).unwrap_err().contains("none of `actions` applies"));
+    let bad = Settings::from_yaml(&format!("{PLAIN}actions: [{{ type: put }}]")).unwrap();
+    let told = Shape::new(&Config::read(&bad).unwrap().0, &bad).unwrap_err().to_string();
+    assert!(told.contains("`put` is no action"), "{told}");
+}
+
+#[test]
+fn scripts_get_the_document_and_their_parameters() {
+    let script = "action: upsert\nscript:\n  source: |\n    // counts\n      ctx._source.n += params.by;\n\n    ctx._source.who = params.who\n  params: { by: 2, who: '${/name}' }";
+    let shape = shape(&format!("{PLAIN}{script}")).unwrap();
+    let mut event = fields(r#"{"name":"Dan"}"#);
+    event.open().unwrap();
+    assert_eq!(
+        lines(&shape, &event).unwrap(),
+        concat!(
+            r#"{"update":{"_index":"books","_id":"7","retry_on_conflict":3}}"#,
+            "\n",
+            r#"{"script":{"lang":"painless","source":"ctx._source.n += params.by;\nctx._source.who = params.who","params":{"doc":{"name":"Dan"},"by":2,"who":"Dan"}},"upsert":{"name":"Dan"},"scripted_upsert":true}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn every_part_of_the_action_line_is_written() {
+    let yaml = "hosts: ['http://h:1']\nindex: 'Books ${/a}'\nnormalize_index: true\ndocument_id: '${/id}'\nrouting: '${/a}'\ndistribution_version: es6\ndocument_version: '${/v}'\ndocument_version_type: external_gte";
+    assert!(shape(yaml).is_ok(), "a name that is made is made acceptable");
+    let of = |json: &str| {
+        let mut event = fields(json);
+        event.open().unwrap();
+        lines(&shape(yaml).unwrap(), &event)
+    };
+    assert!(of(r#"{"a":"X|Y","id":"1","v":7}"#).unwrap().starts_with(
+        r#"{"index":{"_index":"booksxy","_type":"_doc","_id":"1","routing":"X|Y","version":7,"version_type":"external_gte"}}"#
+    ));
+    for (json, problem) in [
+        (r#"{"a":"","id":"1","v":7}"#, "routing"),
+        (r#"{"a":"x","v":7}"#, "its id is empty"),
+        (r#"{"a":"x","id":"1","v":"1.5"}"#, "whole number"),
+        (r#"{"a":"x","id":"1","v":-1}"#, "whole number"),
+    ] {
+        let told = of(json).unwrap_err();
+        assert!(told.contains(problem), "{json}: {told}");
+    }
+}
+
+#[test]
+fn a_create_carries_no_version() {
+    let shape = shape(&format!(
+        "{PLAIN}action: create\ndocument_version: '${{/v}}'\ndocument_version_type: external"
+    ))
+    .unwrap();
+    let mut event = fields(r#"{"v":7}"#);
+    event.open().unwrap();
+    let written = lines(&shape, &event).unwrap();
+    assert!(written.starts_with(r#"{"create":{"_index":"books","_id":"7"}}"#), "{written}");
+}
+
+#[test]
+fn names_that_no_index_may_have_are_refused_at_the_start() {
+    for (name, said) in
+        [("Books", "write `books`"), ("'a,b'", "`,`"), ("'Books-%{yyyy}'", "capital")]
+    {
+        let error = shape(&USUAL.replace("books", name)).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(said), "{name}: {error}");
+    }
+    let dated = shape(&USUAL.replace("books", "'books-%{yyyy.MM}'")).unwrap();
+    assert_eq!(dated.names("books-2026.01").pattern, "books-*");
+    assert_eq!(shape(USUAL).unwrap().names("books").pattern, "books");
+}
+
+#[test]
+fn a_document_that_is_under_way_holds_the_request_back() {
+    let shape = shape(USUAL).unwrap();
+    let events = [event("INSERT", "a", "1"), event("INSERT", "b", "1"), event("MODIFY", "a", "1")];
+    let first = Bulk::fill(&shape, &events[..1], &mut 0, usize::MAX, &mut Vec::new());
+    let under_way: Vec<u64> = first.documents().collect();
+    let mut next = 1;
+    let room = crate::bulk::Room::of_bytes(usize::MAX);
+    let may_go = |it| !under_way.contains(&it);
+    let second = Bulk::fill_while(&shape, &events, &mut next, room, &mut Vec::new(), may_go);
+    assert_eq!((second.items.len(), next), (1, 2), "the change of the same item waits");
+    assert_eq!(second.indices, [b"books".to_vec()]);
+    let room = crate::bulk::Room { items: 2, ..room };
+    let cut = Bulk::fill_while(&shape, &events, &mut 0, room, &mut Vec::new(), |_| true);
+    assert_eq!(cut.items.len(), 2, "cut by number, too");
 }

@@ -84,6 +84,22 @@ impl Update {
         Ok(update)
     }
 
+    /// An update of whole attributes.
+    pub(crate) fn of(
+        set: Vec<(Path, AttributeValue)>,
+        remove: Vec<Path>,
+        add: Vec<(Path, AttributeValue)>,
+        delete: Vec<(Path, AttributeValue)>,
+    ) -> Update {
+        let set = set.into_iter().map(|(path, value)| (path, Formula::Literal(value))).collect();
+        Update { set, remove, add, delete }
+    }
+
+    /// Whether it does nothing to an item that does not exist, as long as nobody insists.
+    pub(crate) fn only_takes(&self) -> bool {
+        self.set.is_empty() && self.add.is_empty() && !self.paths().is_empty()
+    }
+
     /// Every place that it changes.
     pub(crate) fn paths(&self) -> Vec<&Path> {
         let set = self.set.iter().map(|(path, _)| path);

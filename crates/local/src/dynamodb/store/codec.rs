@@ -4,6 +4,7 @@
 //! T id version state          anything but items has changed: the new state, as JSON
 //! D id                        the table is gone
 //! W id version ms write…      items have changed: flags sequence hash key [item]
+//! M length record…            several W, all of them or none
 //! I id entry…                 items of a snapshot: hash key reference item
 //! R id label shard entry…     stream records of a snapshot: sequence ms flags [image] [image]
 //! ```
@@ -28,6 +29,7 @@ const BY_TTL: u8 = 2;
 pub(crate) enum Entry {
     State { id: u64, version: u64, state: Box<State> },
     Dropped { id: u64 },
+    Several(Vec<Entry>),
     Writes { id: u64, version: u64, now_ms: u64, writes: Vec<(Sequence, Change)> },
     Items { id: u64, items: Vec<(Key, u32, Item)> },
     Records { id: u64, label: String, shard: String, records: Vec<KeptRecord> },
@@ -71,6 +73,18 @@ pub(crate) fn writes(id: u64, version: u64, now_ms: u64, writes: &[u8]) -> Vec<u
     out.extend_from_slice(&version.to_le_bytes());
     out.extend_from_slice(&now_ms.to_le_bytes());
     out.extend_from_slice(writes);
+    out
+}
+
+/// `M`; one record alone needs no frame.
+pub(crate) fn several(records: &[Vec<u8>]) -> Vec<u8> {
+    if let [only] = records {
+        return only.clone();
+    }
+    let mut out = vec![b'M'];
+    for record in records {
+        push_bytes(record, &mut out);
+    }
     out
 }
 
@@ -130,6 +144,14 @@ pub(crate) fn push_record(
 pub(crate) fn read(bytes: &[u8]) -> Option<Entry> {
     let (kind, rest) = bytes.split_first()?;
     let mut from = Reader { rest };
+    if *kind == b'M' {
+        let entry = |from: &mut Reader<'_>| match from.bytes()? {
+            // One within another would make no sense, and could be nested without end.
+            [b'M', ..] => None,
+            record => read(record),
+        };
+        return from.all(entry).map(Entry::Several);
+    }
     let id = from.u64()?;
     Some(match kind {
         b'T' => {

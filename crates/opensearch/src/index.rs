@@ -1,0 +1,189 @@
+//! Brings about what documents need before they come: the policy, the template, the index.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+
+use crate::{
+    answer::{Refusal, forbidden},
+    client::Client,
+    template::{Names, Plan, Put, encoded},
+};
+
+/// How many names of indices are remembered; when there are more, they are asked for anew.
+const KNOWN_MAX: usize = 10_000;
+
+/// Why an index is not there.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum EnsureError {
+    /// The cluster cannot be asked now.
+    #[error("{0}")]
+    Away(String),
+    /// We may not.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The cluster does not want it like that.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The indices we write to, and how they come into being.
+#[derive(Debug)]
+pub(crate) struct Indices {
+    plan: Plan,
+    known: Mutex<HashSet<String>>,
+}
+
+impl Indices {
+    pub(crate) fn new(plan: Plan) -> Indices {
+        Indices { plan, known: Mutex::default() }
+    }
+
+    /// Creates what is missing of an index, once.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster does not want it, or cannot be reached.
+    pub(crate) async fn ensure(&self, client: &Client, names: &Names) -> Result<(), EnsureError> {
+        // Held while asking, so that lanes that meet the same new index do not create it twice.
+        let mut known = self.known.lock().await;
+        if known.contains(&names.index) {
+            return Ok(());
+        }
+        self.create(client, names).await?;
+        if KNOWN_MAX <= known.len() {
+            known.clear();
+        }
+        known.insert(names.index.clone());
+        Ok(())
+    }
+
+    /// Does not ask for the index again, though it is not as it should be.
+    pub(crate) async fn take_as_it_is(&self, index: &str) {
+        self.known.lock().await.insert(index.to_owned());
+    }
+
+    /// Someone deleted the index; it is created anew when it is next asked for.
+    pub(crate) async fn forget(&self, index: &str) {
+        self.known.lock().await.remove(index);
+    }
+
+    async fn create(&self, client: &Client, names: &Names) -> Result<(), EnsureError> {
+        self.ensure_policy(client, names).await?;
+        self.ensure_template(client, names).await?;
+        let path = format!("/{}", encoded(&names.index));
+        let answer = ask(client, Method::HEAD, &path, Bytes::new()).await?;
+        if answer.0 != StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        let Put { path, body } = self.plan.put_index(names);
+        let path = format!("{path}{}", self.plan.query());
+        let (status, body) = ask(client, Method::PUT, &path, body.to_string().into()).await?;
+        let refusal = Refusal::of_body(&body);
+        match status.as_u16() {
+            200..=299 => {
+                info!(index = names.index, "created the index");
+                Ok(())
+            }
+            // Someone else was quicker.
+            400 if refusal.reason.contains("already exists") => Ok(()),
+            // Not now; the first document will create it, or say why not.
+            429 | 500..=599 => Ok(()),
+            status => Err(EnsureError::Refused(format!(
+                "cannot create the index `{}`: {status}: {}",
+                names.index, refusal.reason
+            ))),
+        }
+    }
+
+    /// Writes the template if there is none, or an older one.
+    async fn ensure_template(&self, client: &Client, names: &Names) -> Result<(), EnsureError> {
+        let Some(Put { path, body }) = self.plan.put_template(names) else { return Ok(()) };
+        let (status, there) = ask(client, Method::GET, &path, Bytes::new()).await?;
+        if status.is_success() {
+            let there: Value = serde_json::from_slice(&there).unwrap_or_default();
+            // Elasticsearch answers `{}` for one that is not there.
+            let is_there = there.as_object().is_some_and(|it| !it.is_empty());
+            let (old, new) = (self.plan.version_there(&there), self.plan.version());
+            if is_there && new <= old {
+                return Ok(());
+            }
+        } else if status != StatusCode::NOT_FOUND {
+            let reason = Refusal::of_body(&there).reason;
+            return Err(EnsureError::Refused(format!(
+                "cannot read the template {path}: {status}: {reason}"
+            )));
+        }
+        let target = format!("{path}{}", self.plan.query());
+        let (status, answer) = ask(client, Method::PUT, &target, body.to_string().into()).await?;
+        if status.is_success() {
+            info!(template = path, version = self.plan.version(), "wrote the index template");
+            return Ok(());
+        }
+        let reason = Refusal::of_body(&answer).reason;
+        Err(EnsureError::Refused(format!(
+            "OpenSearch does not take the index template ({status}): {reason}; check `template_file` or \
+             `template_content`, and `template_type`"
+        )))
+    }
+
+    /// Writes the policy if there is none. One that is there stays.
+    async fn ensure_policy(&self, client: &Client, names: &Names) -> Result<(), EnsureError> {
+        let Some(mut put) = self.plan.put_policy(names, false) else { return Ok(()) };
+        let mut is_old = false;
+        loop {
+            let sent = put.body.to_string().into();
+            let (status, answer) = ask(client, Method::PUT, &put.path, sent).await?;
+            let reason = Refusal::of_body(&answer).reason;
+            let has_part = put.body.pointer("/policy/ism_template").is_some();
+            match status.as_u16() {
+                200..=299 => {
+                    info!(policy = put.path, "wrote the policy of index state management");
+                    return Ok(());
+                }
+                409 => return Ok(()),
+                400 if reason.contains("ism_template") && has_part => {
+                    put.body = Plan::without_ism_template(put.body);
+                }
+                400 | 404 | 405 if !is_old => {
+                    is_old = true;
+                    let body = put.body;
+                    put = self.plan.put_policy(names, true).expect("there was one");
+                    put.body = body;
+                }
+                404 | 405 => {
+                    warn!(
+                        "the cluster has no index state management; `ism_policy_file` has no effect there"
+                    );
+                    return Ok(());
+                }
+                status => {
+                    return Err(EnsureError::Refused(format!(
+                        "OpenSearch does not take the policy ({status}): {reason}; check `ism_policy_file`"
+                    )));
+                }
+            }
+        }
+    }
+}
+
+/// Asks the cluster something that is not about documents.
+async fn ask(
+    client: &Client,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), EnsureError> {
+    let answer = client.send(method, path, "application/json", body).await;
+    let answer = answer.map_err(|error| EnsureError::Away(error.to_string()))?;
+    if answer.status == StatusCode::UNAUTHORIZED || answer.status == StatusCode::FORBIDDEN {
+        let refusal = Refusal::of_body(&answer.body);
+        let told = forbidden(client.host(), answer.status.as_u16(), &refusal.reason);
+        return Err(EnsureError::Forbidden(told));
+    }
+    Ok((answer.status, answer.body))
+}
