@@ -32,6 +32,7 @@ pub struct Member {
     balance: Balance,
     told: Option<(Timestamp, Traffic)>,
     n_done: usize,
+    abandoned: Vec<Lease>,
 }
 
 /// How many calls a store has made.
@@ -91,6 +92,7 @@ impl Member {
             balance: Balance::default(),
             told: None,
             n_done: 0,
+            abandoned: Vec::new(),
         }
     }
 
@@ -106,6 +108,9 @@ impl Member {
     /// When the store does not work.
     pub async fn look_around(&mut self, now: Timestamp) -> Result<Survey, LeaseError> {
         self.show(now).await?;
+        while let Some(lease) = self.abandoned.pop() {
+            ignore_lost(self.store.release(lease).await)?;
+        }
         let signs = self.store.survey(&format!("{WORKERS}{}/", self.pipeline), now).await?;
         let mut workers = BTreeSet::from([self.name.clone()]);
         for Seen { lease, available } in signs {
@@ -114,10 +119,7 @@ impl Member {
             } else if lease.owner != self.name {
                 info!(worker = %lease.owner, "has been silent for too long; its partitions are free");
                 // Others may be doing the same, or it may have come back just now.
-                match self.store.remove(lease).await {
-                    Err(error) if !error.is_lost() => return Err(error),
-                    _ => {}
-                }
+                ignore_lost(self.store.remove(lease).await)?;
             }
         }
         let seen = self.store.survey(&format!("{}/", self.pipeline), now).await?;
@@ -137,7 +139,10 @@ impl Member {
         reading: &BTreeSet<String>,
     ) -> Moves {
         let Survey { seen, workers, .. } = survey;
-        self.balance.round(&View { me: &self.name, workers, seen, ready, reading })
+        let view = View { me: &self.name, workers, seen, ready, reading };
+        let moves = self.balance.round(&view);
+        self.abandoned.clone_from(&moves.abandoned);
+        moves
     }
 
     /// Lets go of everything, so that others need not wait. To be called when nothing is read any

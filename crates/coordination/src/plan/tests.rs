@@ -164,6 +164,22 @@ fn what_somebody_else_has_is_lost_and_what_nobody_can_move_stays() {
 }
 
 #[test]
+fn what_is_held_and_not_read_is_let_go_of() {
+    let seen = [("a", "ada", false), ("b", "ada", false), ("c", "bob", false), ("d", "ada", true)];
+    let seen = seen.map(|(partition, owner, done)| {
+        let (partition, owner) = (partition.to_owned(), owner.to_owned());
+        Seen { lease: Lease { partition, owner, done, ..Lease::default() }, available: false }
+    });
+    let (workers, reading) = (BTreeSet::new(), BTreeSet::from(["a".to_owned()]));
+    let ready = ["a", "b", "c", "d"].map(str::to_owned);
+    let view = View { me: "ada", workers: &workers, seen: &seen, ready: &ready, reading: &reading };
+    let abandoned = Balance::default().round(&view).abandoned;
+    assert_eq!(abandoned.iter().map(|it| it.partition.as_str()).collect::<Vec<_>>(), ["b"]);
+    let not_ready = View { ready: &ready[..1], ..view };
+    assert_eq!(Balance::default().round(&not_ready).abandoned, [], "it is for something else");
+}
+
+#[test]
 fn what_is_done_or_to_be_had_counts_for_nobody() {
     let lease = |partition: &str, done: bool, available: bool| {
         let (partition, owner) = (partition.to_owned(), "bob".to_owned());
