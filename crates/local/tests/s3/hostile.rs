@@ -1,6 +1,6 @@
 //! Requests that no client would send: an answer comes all the same, and nothing leaves the folder.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fmt::Write, fs, path::Path, time::Duration};
 
 use fastrand::Rng;
 use local::{clock::Clock, s3::S3};
@@ -113,7 +113,7 @@ fn files(folder: &Path, but: &Path) -> Vec<std::path::PathBuf> {
 fn request(random: &mut Rng) -> (Vec<u8>, bool) {
     let mut target = one(random, &["/books/a", "/books/", "/books", "/"]).to_owned();
     if random.bool() {
-        target = "/".to_owned();
+        target = String::from("/");
         for _ in 0..random.usize(1..6) {
             target.push_str(one(random, &PIECES));
         }
@@ -136,7 +136,7 @@ fn request(random: &mut Rng) -> (Vec<u8>, bool) {
         head.push_str(one(random, &HEADERS));
         head.push_str("\r\n");
     }
-    head.push_str(&format!("content-length: {n_bytes}\r\n\r\n"));
+    let _ = write!(head, "content-length: {n_bytes}\r\n\r\n");
     let mut request = head.into_bytes();
     request.extend(body);
     // A wrong byte somewhere: often no HTTP any more.
