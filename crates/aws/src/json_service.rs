@@ -97,7 +97,12 @@ impl JsonService {
         };
         let no_client = |source| CallError::NoAnswer { operation: name.to_owned(), source };
         let http = Http::for_address(&endpoint, &Tls::System).map_err(no_client)?;
-        Ok(JsonService { http, signer: Signer::new(access.clone(), "dynamodb"), endpoint, target })
+        // `streams.dynamodb` is signed as `dynamodb`, and every other one by its own name.
+        let signed_as = match host {
+            "secretsmanager" => "secretsmanager",
+            _ => "dynamodb",
+        };
+        Ok(JsonService { http, signer: Signer::new(access.clone(), signed_as), endpoint, target })
     }
 
     /// Where the calls go.
@@ -113,7 +118,7 @@ impl JsonService {
     pub async fn call(&self, operation: &str, body: impl Into<Bytes>) -> Result<Bytes, CallError> {
         let no_answer = |source| CallError::NoAnswer { operation: operation.to_owned(), source };
         let mut request = Request::post(format!("{}/", self.endpoint))
-            .header(header::CONTENT_TYPE, "application/x-amz-json-1.0")
+            .header(header::CONTENT_TYPE, content_type(self.target))
             .header("x-amz-target", format!("{}.{operation}", self.target))
             .body(body.into())
             .map_err(|error| no_answer(error.into()))?;
@@ -140,6 +145,14 @@ impl JsonService {
             code: "MalformedAnswer".to_owned(),
             message: error.to_string(),
         })
+    }
+}
+
+/// Secrets Manager speaks a later version, in which nothing that we use differs.
+fn content_type(target: &str) -> &'static str {
+    match target {
+        "secretsmanager" => "application/x-amz-json-1.1",
+        _ => "application/x-amz-json-1.0",
     }
 }
 

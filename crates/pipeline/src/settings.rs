@@ -11,6 +11,7 @@ mod nearest;
 mod node;
 mod place;
 mod read;
+mod show;
 mod units;
 mod yaml;
 

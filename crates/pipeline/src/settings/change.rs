@@ -33,6 +33,42 @@ impl Settings {
         self.with_tree(Tree::Map(Vec::new()))
     }
 
+    /// The same with what the map called `name` lacks and `defaults` has. Nothing changes where
+    /// there is no such map, unless `even_missing` says that it is to be there.
+    #[must_use]
+    pub fn with_defaults(&self, name: &str, defaults: &Settings, even_missing: bool) -> Settings {
+        let (Tree::Map(entries), Tree::Map(defaults)) = (&self.node.tree, &defaults.node.tree)
+        else {
+            return self.clone();
+        };
+        let complete = |node: &Node| {
+            let own: &[Entry] = match &node.tree {
+                Tree::Map(own) => own,
+                Tree::Scalar(_) if node.is_null() => &[],
+                _ => return None,
+            };
+            let is_missing = |it: &&Entry| own.iter().all(|own| own.key != it.key);
+            let all = own.iter().chain(defaults.iter().filter(is_missing)).cloned().collect();
+            Some(Arc::new(Node::new(node.span.clone(), Tree::Map(all))))
+        };
+        let mut entries = entries.clone();
+        match entries.iter_mut().find(|it| it.key == name) {
+            Some(entry) => {
+                if let Some(node) = complete(&entry.node) {
+                    entry.node = node;
+                }
+            }
+            None if even_missing => {
+                let (key, key_span) = (name.to_owned(), self.place().span);
+                let tree = Tree::Map(defaults.clone());
+                let node = Arc::new(Node::new(self.node.span.clone(), tree));
+                entries.push(Entry { key, key_span, node });
+            }
+            None => {}
+        }
+        self.with_tree(Tree::Map(entries))
+    }
+
     /// The same with every text replaced by what `substitute` says. It is told the names on the way
     /// to the text, outermost first, and the text.
     #[must_use]
@@ -131,6 +167,22 @@ mod tests {
         let error = settings("hosts: [$LATER]").read::<Config>().unwrap_err();
         let expected = "settings:1:9: hosts[0]: `$LATER` has not been resolved";
         assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_missing_is_filled_in_from_defaults() {
+        let defaults = Settings::from_yaml("{region: a, role: b}").unwrap();
+        for (text, even_missing, expected) in [
+            ("aws: {region: x}", false, r#"{"aws":{"region":"x","role":"b"}}"#),
+            ("aws:", false, r#"{"aws":{"region":"a","role":"b"}}"#),
+            ("other: 1", false, r#"{"other":1}"#),
+            ("other: 1", true, r#"{"other":1,"aws":{"region":"a","role":"b"}}"#),
+            ("aws: [1]", true, r#"{"aws":[1]}"#),
+        ] {
+            let settings = Settings::from_yaml(text).unwrap();
+            let filled = settings.with_defaults("aws", &defaults, even_missing);
+            assert_eq!(filled.masked().to_string(), expected, "{text}");
+        }
     }
 
     #[test]
