@@ -7,6 +7,7 @@
 
 mod convert;
 mod export;
+mod expression;
 mod latency;
 mod local;
 mod process;
@@ -27,6 +28,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("export") {
         export::run()?;
+    }
+    if is_wanted("expression") {
+        expression::run()?;
     }
     if is_wanted("stream") {
         runtime.block_on(stream::run())?;

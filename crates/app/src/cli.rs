@@ -2,24 +2,32 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps an OpenSearch index equal to a DynamoDB table, and proves it.
 #[derive(Debug, Parser)]
 #[command(name = "streamdex", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// What to log: error, warn, info, debug, or per part as in `info,dynamodb=debug`
-    #[arg(
-        long,
-        global = true,
-        env = "STREAMDEX_LOG",
-        default_value = "info",
-        value_name = "LEVEL"
-    )]
-    pub(crate) log: String,
+    /// What to log: error, warn, info, debug, or per part as in `info,dynamodb=debug`. By default
+    /// info; warn for a demo on a terminal, which shows one live line
+    #[arg(long, global = true, env = "STREAMDEX_LOG", value_name = "LEVEL")]
+    pub(crate) log: Option<String>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What to log, where nobody said it.
+    pub(crate) fn log(&self, on_terminal: bool) -> &str {
+        match (&self.log, &self.command) {
+            (Some(level), _) => level,
+            (None, Command::Demo(_)) if on_terminal => "warn",
+            // Whoever asks for one line wants no other.
+            (None, Command::Plan(_) | Command::Evaluate(_) | Command::Reference(_)) => "warn",
+            (None, _) => "info",
+        }
+    }
 }
 
 /// The commands.
@@ -33,6 +41,12 @@ pub(crate) enum Command {
     Run(Run),
     /// Check pipeline files: says the line, the column and what to write instead
     Validate(Validate),
+    /// Show what a pipeline would do with some records; writes nothing
+    Plan(Plan),
+    /// Try an expression on an event: one line of JSON
+    Evaluate(Evaluate),
+    /// Write down every setting, function and metric
+    Reference(Reference),
 }
 
 /// Where the endpoints listen, and what they keep.
@@ -90,11 +104,22 @@ pub(crate) struct Local {
     pub(crate) endpoints: EndpointArgs,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Run {
+/// Pipeline files.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FileArgs {
     /// Pipeline files, or folders of them
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+
+    /// Refuse what Amazon OpenSearch Ingestion refuses, too
+    #[arg(long)]
+    pub(crate) osis: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
 
     /// Where checkpoints and dead letters are kept
     #[arg(long, env = "STREAMDEX_DATA_DIR", default_value = "streamdex-data", value_name = "DIR")]
@@ -105,8 +130,8 @@ pub(crate) struct Run {
     #[arg(long, env = "STREAMDEX_LEASES", value_name = "ADDRESS")]
     pub(crate) leases: Option<String>,
 
-    /// Data Prepper's process file, `data-prepper-config.yaml`; its `source_coordination` is read
-    #[arg(long, value_name = "FILE", conflicts_with = "leases")]
+    /// Data Prepper's process file, `data-prepper-config.yaml`
+    #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -116,8 +141,90 @@ pub(crate) struct Run {
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
     /// Pipeline files, or folders of them
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "config", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+
+    /// Refuse what Amazon OpenSearch Ingestion refuses, too
+    #[arg(long)]
+    pub(crate) osis: bool,
+
+    /// Data Prepper's process file, `data-prepper-config.yaml`, to check as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print the IAM policy that allows what these files need, and nothing else
+    #[arg(long)]
+    pub(crate) permissions: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+
+    /// A file with one record a line, as `GetRecords` or Lambda deliver them, or lines of an export;
+    /// `-` for standard input
+    #[arg(long, value_name = "RECORDS", conflicts_with = "sample")]
+    pub(crate) records: Option<PathBuf>,
+
+    /// Take this many items from the table instead
+    #[arg(long, value_name = "N")]
+    pub(crate) sample: Option<u32>,
+
+    /// Which pipeline, if several have a source
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pipeline: Option<String>,
+
+    /// The table's keys, `partition` or `partition,sort`, where the records do not show them
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) keys: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Evaluate {
+    /// The expression, or with `--mode format` a text with `${…}` in it
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) expression: String,
+
+    /// The document, a JSON object; `-` for standard input. By default an empty one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Option<PathBuf>,
+
+    /// The metadata, a JSON object
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metadata: Option<PathBuf>,
+
+    /// The event's tags
+    #[arg(long, value_delimiter = ',', value_name = "TAGS")]
+    pub(crate) tags: Vec<String>,
+
+    /// What to do with it
+    #[arg(long, value_enum, default_value = "evaluate", value_name = "MODE")]
+    pub(crate) mode: Mode,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reference {
+    /// The folder to write the pages to
+    #[arg(long, default_value = "docs/reference", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+
+    /// Print the JSON Schema of pipeline files instead, for editors
+    #[arg(long)]
+    pub(crate) schema: bool,
+}
+
+/// What to do with an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// As a condition: what has no value is false
+    Conditional,
+    /// Its value
+    Evaluate,
+    /// Only whether it is an expression
+    Parse,
+    /// A text in which `${…}` stands for fields and expressions
+    Format,
 }
 
 #[cfg(test)]

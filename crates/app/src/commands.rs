@@ -1,20 +1,19 @@
 //! One file per command.
 
 mod demo;
+mod evaluate;
 mod local;
+mod permissions;
+mod plan;
+mod reference;
 mod run;
 mod validate;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use aws::Environment;
-use engine::file::{Loaded, load};
 use serde_json::{Map, Value};
 
-use crate::{
-    cli::Command,
-    failure::{Failure, warn_of},
-};
+use crate::{cli::Command, failure::Failure};
 
 /// Does what was asked.
 ///
@@ -28,15 +27,10 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Local(args) => local::run(args).await,
         Command::Run(args) => Box::pin(run::run(args)).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Plan(args) => plan::run(args).await,
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Reference(args) => reference::run(&args),
     }
-}
-
-/// Reads pipeline files, and tells what is worth a warning in them.
-fn load_files(files: &[PathBuf], environment: &Environment) -> Result<Loaded, Failure> {
-    let loaded = load(files, &|name| environment.get(name));
-    let loaded = loaded.map_err(|problems| Failure::mistakes(&problems))?;
-    warn_of(&loaded.warnings);
-    Ok(loaded)
 }
 
 /// The addresses by name, for `--addresses`.

@@ -35,10 +35,22 @@ impl Failure {
         Failure { code: 2, text: format!("error: {}", text.into()) }
     }
 
+    /// All that there is to say was said: exit code 1.
+    pub(crate) fn told() -> Failure {
+        Failure { code: 1, text: String::new() }
+    }
+
+    /// What it says.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Prints the text and gives the exit code.
     #[expect(clippy::print_stderr, reason = "this is where failures are told")]
     pub(crate) fn report(self) -> ExitCode {
-        eprintln!("{}", self.text.trim_end());
+        if !self.text.is_empty() {
+            eprintln!("{}", self.text.trim_end());
+        }
         ExitCode::from(self.code)
     }
 }

@@ -6,12 +6,18 @@ mod commands;
 mod endpoints;
 mod failure;
 mod leases;
+mod letters;
 mod plugins;
 mod process;
+mod process_file;
+mod reference;
+mod rehearsal;
+mod secrets;
 mod service;
 mod status;
+mod stdout;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
 
@@ -23,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    process::log(&cli.log);
+    process::log(cli.log(std::io::stdout().is_terminal()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(commands::run(cli.command)),

@@ -1,16 +1,28 @@
 //! Introduces the plugins to the engine. The only file that names them all.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use aws::Environment;
 use coordination::LeaseStore;
 use dynamodb::DynamoDbSource;
 use engine::{
-    Pipeline, Target, Wants,
+    Accounts, Destination, Forward, Noting, Pace, Parts, Pipeline, Step, Target, Wants,
     file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
 use opensearch::{DeadLetters, OpenSearchSink};
-use pipeline::{Clock, ConfigError, Meters, Processor, SinkError, Source, SourceError};
+use pipeline::{
+    Clock, ConfigError, DeadLetterQueue, Meters, Processor, Sink, SinkError, Source, SourceError,
+};
+
+use crate::{
+    letters::{FailurePipeline, LocalLetters},
+    rehearsal::{Rehearsal, RehearsedSink},
+    stdout::StdoutSink,
+};
 
 /// What every plugin of a process shares.
 #[derive(Clone)]
@@ -21,13 +33,38 @@ pub(crate) struct Surroundings {
     pub(crate) meters: Meters,
     pub(crate) leases: Arc<dyn LeaseStore>,
     pub(crate) dead_letters: std::path::PathBuf,
+    /// What became of the events of each pipeline, so that it goes on when one is built anew.
+    pub(crate) accounts: Arc<Mutex<BTreeMap<String, Arc<Accounts>>>>,
+    /// Where it is noted what would be written, if nothing is to be.
+    pub(crate) rehearsal: Option<Rehearsal>,
+}
+
+impl Surroundings {
+    /// Those of pipelines that write nothing and remember nothing.
+    pub(crate) fn without_place(environment: Environment) -> Surroundings {
+        Surroundings {
+            environment,
+            clock: Clock::real(),
+            meters: Meters::default(),
+            leases: Arc::new(coordination::MemoryLeases::default()),
+            dead_letters: std::path::PathBuf::new(),
+            accounts: Arc::default(),
+            rehearsal: None,
+        }
+    }
+
+    fn accounts_of(&self, pipeline: &str) -> Arc<Accounts> {
+        let mut all = self.accounts.lock().expect("no panics while locked");
+        Arc::clone(all.entry(pipeline.to_owned()).or_default())
+    }
 }
 
 /// A pipeline that can be started, and what is worth a warning in its settings.
 pub(crate) struct Built {
     pub(crate) pipeline: Pipeline,
     pub(crate) warnings: Vec<ConfigError>,
-    source: dynamodb::Config,
+    /// None if another pipeline feeds it.
+    source: Option<dynamodb::Config>,
     /// How far its tables are, across restarts of the source.
     view: dynamodb::View,
     surroundings: Surroundings,
@@ -41,73 +78,123 @@ impl Built {
     ///
     /// When one is not, or does not let us in.
     pub(crate) async fn check(&self) -> Result<(), String> {
-        let source = |error: SourceError| error.to_string();
-        let sink = |error: SinkError| error.to_string();
-        self.dynamodb_source().check().await.map_err(source)?;
+        let failed_source = |error: SourceError| error.to_string();
+        let failed_sink = |error: SinkError| error.to_string();
+        if let Some(source) = self.dynamodb_source() {
+            source.check().await.map_err(failed_source)?;
+        }
         for it in &self.sinks {
-            it.check().await.map_err(sink)?;
+            it.check().await.map_err(failed_sink)?;
         }
         Ok(())
     }
 
-    /// A new source, to read on from the checkpoints.
-    pub(crate) fn source(&self) -> Box<dyn Source> {
-        Box::new(self.dynamodb_source())
+    /// A new source, to read on from the checkpoints; none where another pipeline feeds this one.
+    pub(crate) fn source(&self) -> Option<Box<dyn Source>> {
+        self.dynamodb_source().map(|it| -> Box<dyn Source> { Box::new(it) })
     }
 
-    fn dynamodb_source(&self) -> DynamoDbSource {
+    /// The settings of its source, if it has one of its own.
+    pub(crate) fn source_config(&self) -> Option<&dynamodb::Config> {
+        self.source.as_ref()
+    }
+
+    /// Writes what its sinks count. No two may use one name, so from the second on it has a number.
+    pub(crate) fn write_metrics(&self, out: &mut String) {
+        for (n, sink) in self.sinks.iter().enumerate() {
+            let name = self.pipeline.name();
+            match n {
+                0 => sink.write_metrics(name, out),
+                n => sink.write_metrics(&format!("{name}_sink{}", n + 1), out),
+            }
+        }
+    }
+
+    fn dynamodb_source(&self) -> Option<DynamoDbSource> {
         let Surroundings { environment, clock, leases, .. } = self.surroundings.clone();
         let name = self.pipeline.name();
-        DynamoDbSource::new(self.source.clone(), environment, name, leases, clock)
-            .shown_in(&self.view)
+        let config = self.source.clone()?;
+        let source = DynamoDbSource::new(config, environment, name, leases, clock);
+        Some(source.shown_in(&self.view))
     }
 }
 
-/// Builds one pipeline.
+/// Builds one pipeline. `others` are those it feeds, which are built already.
 ///
 /// # Errors
 ///
 /// When a plugin is unknown, or does not like its settings. All mistakes are told.
 pub(crate) fn build(
     spec: &PipelineSpec,
+    others: &BTreeMap<&str, Pipeline>,
     surroundings: &Surroundings,
 ) -> Result<Built, Vec<ConfigError>> {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
-    let source = if let Some(plugin) = &spec.source {
-        note(read_source(plugin), &mut errors, &mut warnings)
-    } else {
-        let problem = format!("the pipeline `{}` has no `source`", spec.name);
-        errors.push(ConfigError::new("", problem).with_place(spec.place.clone()));
-        None
-    };
-    let mut processors = Vec::new();
+    let own = spec.source.as_ref().filter(|it| !it.is_connector());
+    let source = own.and_then(|it| note(read_source(it), &mut errors, &mut warnings));
+    let mut parts = Parts::named(&spec.name, surroundings.clock.clone());
     for processor in &spec.processors {
-        match build_processor(processor) {
-            Ok(it) => processors.push(it),
+        let meters = surroundings.meters.of(&spec.name, &processor.name);
+        let built = build_processor(processor, &mut warnings);
+        match built {
+            Ok(it) => parts.steps.push(Step::new(&processor.name, it, &meters)),
             Err(error) => errors.push(error),
         }
     }
     let mut sinks = Vec::new();
     for sink in &spec.sinks {
-        let read = read_sink(sink, &spec.name, surroundings);
-        sinks.extend(note(read, &mut errors, &mut warnings).map(Arc::new));
+        let letters = Arc::new(Noting::new(letters(&spec.name, others, surroundings)));
+        let to = if let Some(name) = sink.downstream() {
+            // That it exists was checked with the file; one with mistakes was not built.
+            others.get(name.as_str()).cloned().map(Destination::Pipeline)
+        } else {
+            let place = SinkPlace { pipeline: &spec.name, letters: Arc::clone(&letters) };
+            let read = build_sink(sink, &place, surroundings, &mut sinks);
+            note(read, &mut errors, &mut warnings).map(Destination::Sink)
+        };
+        let forward = sink.forward_to.as_ref().map(|it| Forward {
+            pipelines: it.pipelines.iter().filter_map(|it| others.get(&**it)).cloned().collect(),
+            data: it.with_data.clone(),
+            metadata: it.with_metadata.clone(),
+            letters,
+        });
+        let wants = wants(sink, &spec.routes);
+        parts.targets.extend(to.map(|to| Target { to, wants, forward }));
     }
-    let (true, Some(source)) = (errors.is_empty(), source) else { return Err(errors) };
-    let targets = sinks.iter().zip(&spec.sinks).map(|(sink, spec_of_sink)| Target {
-        sink: Box::new(Arc::clone(sink)),
-        wants: wants(spec_of_sink, &spec.routes),
-    });
-    let routes = spec.routes.iter().map(|it| it.condition.clone()).collect();
-    let pipeline = Pipeline::new(
-        &spec.name,
-        processors,
-        routes,
-        targets.collect(),
-        surroundings.clock.clone(),
-    );
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    parts.routes = spec.routes.iter().map(|it| it.condition.clone()).collect();
+    parts.meters = surroundings.meters.clone();
+    parts.accounts = surroundings.accounts_of(&spec.name);
+    parts.dead_letters = Some(letters(&spec.name, others, surroundings));
+    parts.pace = Pace {
+        workers: spec.workers,
+        delay: spec.delay,
+        batch_events: spec.buffer.and_then(|it| it.n_batch_events),
+        buffer_events: spec.buffer.and_then(|it| it.n_events),
+    };
+    let pipeline = Pipeline::from(parts);
     let view = dynamodb::View::counted_in(&surroundings.meters.of(&spec.name, "dynamodb"));
     Ok(Built { pipeline, warnings, source, view, surroundings: surroundings.clone(), sinks })
+}
+
+/// Where what `pipeline` gives up on goes: to the pipeline for that, if there is one.
+fn letters(
+    pipeline: &str,
+    others: &BTreeMap<&str, Pipeline>,
+    surroundings: &Surroundings,
+) -> Arc<dyn DeadLetterQueue> {
+    if let Some(rehearsal) = &surroundings.rehearsal {
+        return Arc::new(rehearsal.clone());
+    }
+    if let Some(failures) = others.get(PipelineSpec::FAILURE) {
+        Arc::new(FailurePipeline::new(failures.clone(), pipeline))
+    } else {
+        let folder = Path::new(&surroundings.dead_letters);
+        LocalLetters::shared(DeadLetters::in_folder(folder, pipeline))
+    }
 }
 
 /// Which events a sink wants, by the places of its routes. That they exist was checked with the file.
@@ -139,11 +226,19 @@ fn note<T>(
     }
 }
 
-fn build_processor(plugin: &PluginSpec) -> Result<Box<dyn Processor>, ConfigError> {
-    match processors::find(&plugin.name) {
-        Some(factory) => (factory.build)(&plugin.settings),
-        None => Err(unknown(plugin, "processor", &processors::what_instead(&plugin.name))),
+fn build_processor(
+    plugin: &PluginSpec,
+    warnings: &mut Vec<ConfigError>,
+) -> Result<Box<dyn Processor>, ConfigError> {
+    let Some(factory) = processors::find(&plugin.name) else {
+        return Err(unknown(plugin, "processor", &processors::what_instead(&plugin.name)));
+    };
+    if factory.name != plugin.name {
+        let problem = format!("`{}` is an old spelling", plugin.name);
+        let warning = ConfigError::new("", problem).with_place(plugin.place.clone());
+        warnings.push(warning.with_help(format!("write `{}`", factory.name)));
     }
+    (factory.build)(&plugin.settings)
 }
 
 fn read_source(plugin: &PluginSpec) -> Result<(dynamodb::Config, Vec<ConfigError>), ConfigError> {
@@ -153,22 +248,44 @@ fn read_source(plugin: &PluginSpec) -> Result<(dynamodb::Config, Vec<ConfigError
     }
 }
 
-fn read_sink(
+/// Where a sink stands.
+struct SinkPlace<'a> {
+    pipeline: &'a str,
+    /// Who keeps its dead letters.
+    letters: Arc<Noting>,
+}
+
+/// Builds a sink; adds it to `sinks` if it can be asked whether it is there.
+fn build_sink(
     sink: &SinkSpec,
-    pipeline: &str,
+    place: &SinkPlace<'_>,
     surroundings: &Surroundings,
-) -> Result<(OpenSearchSink, Vec<ConfigError>), ConfigError> {
+    sinks: &mut Vec<Arc<OpenSearchSink>>,
+) -> Result<(Box<dyn Sink>, Vec<ConfigError>), ConfigError> {
     let Surroundings { environment, clock, dead_letters, .. } = surroundings.clone();
-    // The rest of what every sink understands is refused by name, until it is carried out.
-    let settings = sink.plugin.settings.without(&["routes"]);
+    // Routes are ours to carry out; the rest of what every sink understands is the plugin's, because
+    // only it knows what it writes.
+    let settings = sink.plugin.settings.without(&["routes", "forward_to"]);
     match sink.plugin.name.as_str() {
         "opensearch" => {
             let (config, warnings) = opensearch::Config::read(&settings)?;
-            let letters = DeadLetters::in_folder(Path::new(&dead_letters), pipeline);
+            if let Some(rehearsal) = &surroundings.rehearsal {
+                let shape = opensearch::Shape::new(&config, &settings)?;
+                let letters = Arc::clone(&place.letters);
+                let sink = RehearsedSink::new(shape, letters, rehearsal);
+                return Ok((Box::new(sink), warnings));
+            }
+            let letters = DeadLetters::in_folder(Path::new(&dead_letters), place.pipeline);
             let sink = OpenSearchSink::new(config, &settings, environment, letters, clock)?;
-            Ok((sink, warnings))
+            let sink = Arc::new(sink);
+            sinks.push(Arc::clone(&sink));
+            Ok((Box::new(sink), warnings))
         }
-        _ => Err(unknown(&sink.plugin, "sink", "this version has `opensearch`")),
+        "stdout" => Ok((Box::new(StdoutSink::new(&settings)?), Vec::new())),
+        _ => {
+            let what = "this version has `opensearch`, `pipeline` and `stdout`";
+            Err(unknown(&sink.plugin, "sink", what))
+        }
     }
 }
 

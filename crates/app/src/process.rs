@@ -13,10 +13,29 @@ pub(crate) fn log(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogLines)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
+}
+
+/// Log lines on standard error. Where a live line stands on the terminal they take its place; it is
+/// written again below them.
+struct LogLines;
+
+impl std::io::Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let mut out = std::io::stderr().lock();
+        if crate::status::is_live() {
+            out.write_all(b"\r\x1b[2K")?;
+        }
+        out.write_all(line)?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }
 
 /// Resolves when the process is asked to end: by SIGTERM, or Control-C.

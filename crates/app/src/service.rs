@@ -1,27 +1,50 @@
-//! Pipelines as a service: built, checked, run until asked to stop, then drained.
+//! Pipelines as a service: built, checked, run until asked to stop, then drained; paused, resumed
+//! and built anew from changed files in between, without losing their place.
 
-use std::{path::Path, sync::Arc, time::Duration};
+mod load;
+mod running;
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws::Environment;
 use coordination::LeaseStore;
-use engine::{Pipeline, file::Loaded, supervise};
-use pipeline::{Clock, Meters, Stop};
-use tokio::task::JoinSet;
+use engine::{Pipeline, file::Loaded};
+use pipeline::{Clock, Meters, Stop, Value};
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use crate::{
-    failure::{Failure, warn_of},
-    plugins::{Built, Surroundings, build},
-};
+pub(crate) use self::load::{Files, build_all};
+use self::running::{Running, linked};
+use crate::{failure::Failure, plugins::Surroundings};
 
 /// How long what is on its way may take to become safe once we are asked to stop. What is not safe
 /// by then is read again at the next start.
 const DRAIN_MAX: Duration = Duration::from_secs(8);
 
-/// Pipelines that are ready to run.
+/// Pipelines that are ready to run, or run.
 pub(crate) struct Service {
-    meters: Meters,
-    built: Vec<Arc<Built>>,
+    files: Files,
+    surroundings: Surroundings,
+    running: Mutex<Vec<Running>>,
+    /// One change at a time.
+    changing: tokio::sync::Mutex<()>,
+    /// Told whenever a pipeline has ended by itself.
+    ended: Arc<Notify>,
+    drain_max: Duration,
+}
+
+/// Why a pipeline could not be paused, resumed or built anew.
+#[derive(Debug)]
+pub(crate) enum NotDone {
+    /// There is none of this name.
+    Unknown,
+    /// As it was asked for.
+    Refused(String),
 }
 
 impl Service {
@@ -33,30 +56,67 @@ impl Service {
     /// When a setting makes no sense.
     pub(crate) fn build(
         loaded: &Loaded,
+        files: Files,
         data_dir: &Path,
         leases: Arc<dyn LeaseStore>,
         environment: Environment,
     ) -> Result<Service, Failure> {
-        let meters = Meters::default();
         let surroundings = Surroundings {
-            environment,
-            clock: Clock::real(),
-            meters: meters.clone(),
             leases,
             dead_letters: data_dir.join("dead-letters"),
+            ..Surroundings::without_place(environment)
         };
-        let built = build_all(loaded, &surroundings)?.into_iter().map(Arc::new).collect();
-        Ok(Service { meters, built })
+        let running = Running::all(build_all(loaded, &surroundings)?, loaded);
+        Ok(Service {
+            files,
+            surroundings,
+            running: Mutex::new(running),
+            changing: tokio::sync::Mutex::default(),
+            ended: Arc::default(),
+            drain_max: DRAIN_MAX,
+        })
+    }
+
+    /// The same, with another time for what is on its way when it stops.
+    pub(crate) fn with_drain_max(self, drain_max: Option<Duration>) -> Service {
+        Service { drain_max: drain_max.unwrap_or(self.drain_max), ..self }
     }
 
     /// What the plugins count.
     pub(crate) fn meters(&self) -> Meters {
-        self.meters.clone()
+        self.surroundings.meters.clone()
+    }
+
+    /// What time it is.
+    pub(crate) fn clock(&self) -> Clock {
+        self.surroundings.clock.clone()
     }
 
     /// The pipelines, to look at.
     pub(crate) fn pipelines(&self) -> Vec<Pipeline> {
-        self.built.iter().map(|it| it.pipeline.clone()).collect()
+        self.look(|all| all.iter().map(|it| it.pipeline().clone()).collect())
+    }
+
+    /// What the files say about each pipeline, without what is secret.
+    pub(crate) fn definitions(&self) -> Vec<(String, Value)> {
+        self.look(|all| all.iter().map(Running::definition).collect())
+    }
+
+    /// Writes what sinks count, in the text format of Prometheus.
+    pub(crate) fn write_metrics(&self, out: &mut String) {
+        self.look(|all| all.iter().for_each(|it| it.built().write_metrics(out)));
+    }
+
+    /// The pipelines that are paused.
+    pub(crate) fn paused(&self) -> BTreeSet<String> {
+        let paused = |all: &mut Vec<Running>| {
+            all.iter().filter(|it| it.is_paused()).map(|it| it.name().to_owned()).collect()
+        };
+        self.look(paused)
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&mut Vec<Running>) -> T) -> T {
+        look(&mut self.running.lock().expect("no panics while locked"))
     }
 
     /// Makes sure that every source and sink is there.
@@ -65,57 +125,166 @@ impl Service {
     ///
     /// When one is not, or does not let us in.
     pub(crate) async fn check(&self) -> Result<(), Failure> {
-        for built in &self.built {
+        for built in self.look(|all| all.iter().map(Running::built).collect::<Vec<_>>()) {
             let name = built.pipeline.name();
             built.check().await.map_err(|it| Failure::failed(format!("pipeline {name}: {it}")))?;
         }
         Ok(())
     }
 
-    /// Runs every pipeline until `stop` is asked, then waits for what is on its way.
+    /// Runs every pipeline until `stop` is asked, then waits for what is on its way. Ends earlier
+    /// when every pipeline has nothing more to read.
     pub(crate) async fn run(&self, mut stop: Stop) {
-        let mut running = JoinSet::new();
-        for built in &self.built {
-            let (built, stop) = (Arc::clone(built), stop.clone());
-            running.spawn(async move {
-                supervise(&built.pipeline, || built.source(), stop).await;
-            });
+        self.look(|all| all.iter_mut().for_each(|it| it.start(&self.ended)));
+        loop {
+            tokio::select! {
+                () = self.ended.notified() => {
+                    // While something is changed, what ended is only on its way out.
+                    let _changing = self.changing.lock().await;
+                    if self.look(|all| all.iter().all(Running::has_ended)) {
+                        info!("every pipeline has read all there is");
+                        break;
+                    }
+                }
+                () = &mut stop => {
+                    info!("asked to stop; waiting for what is on its way");
+                    break;
+                }
+            }
         }
-        let all = async { while running.join_next().await.is_some() {} };
-        tokio::pin!(all);
-        tokio::select! {
-            () = &mut all => return,
-            () = &mut stop => info!("asked to stop; waiting for what is on its way"),
+        let _changing = self.changing.lock().await;
+        let all = self.look(std::mem::take);
+        let mut stopped = self.stop(all).await;
+        self.look(|all| all.append(&mut stopped));
+    }
+
+    /// Stops pipelines, those that feed others first, and waits for what is on its way.
+    async fn stop(&self, mut all: Vec<Running>) -> Vec<Running> {
+        let until = tokio::time::Instant::now() + self.drain_max;
+        let mut in_time = true;
+        all.iter_mut().for_each(Running::ask);
+        for it in all.iter_mut().filter(|it| !it.is_fed()) {
+            in_time &= it.ended_by(until).await;
         }
-        if tokio::time::timeout(DRAIN_MAX, all).await.is_err() {
+        for it in all.iter_mut().filter(|it| it.is_fed()) {
+            it.nobody_feeds_it();
+            in_time &= it.ended_by(until).await;
+        }
+        if !in_time {
             warn!("not everything became safe in time; the rest is read again at the next start");
         }
+        all
     }
-}
 
-/// Builds every pipeline, and tells every mistake of all of them.
-///
-/// # Errors
-///
-/// When there is one.
-pub(crate) fn build_all(
-    loaded: &Loaded,
-    surroundings: &Surroundings,
-) -> Result<Vec<Built>, Failure> {
-    let mut built = Vec::new();
-    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for spec in &loaded.pipelines {
-        match build(spec, surroundings) {
-            Ok(it) => {
-                warnings.extend(it.warnings.clone());
-                built.push(it);
+    /// Stops the source of a pipeline, and remembers that somebody wanted it so.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such pipeline, or it has no source of its own.
+    pub(crate) async fn pause(&self, name: &str) -> Result<(), NotDone> {
+        let _changing = self.changing.lock().await;
+        let mut taken = self.take_source(name)?;
+        if !taken.is_paused() {
+            taken.ask();
+            taken.set_paused();
+            taken.ended_by(tokio::time::Instant::now() + self.drain_max).await;
+            info!(pipeline = name, "paused");
+        }
+        self.put(taken);
+        Ok(())
+    }
+
+    /// Starts the source of a paused pipeline again, from its checkpoints.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::pause`].
+    pub(crate) async fn resume(&self, name: &str) -> Result<(), NotDone> {
+        let _changing = self.changing.lock().await;
+        let mut taken = self.take_source(name)?;
+        if taken.is_paused() {
+            taken.start(&self.ended);
+            info!(pipeline = name, "resumed");
+        }
+        self.put(taken);
+        Ok(())
+    }
+
+    /// A pipeline with a source of its own, to change it. It must be put back.
+    fn take_source(&self, name: &str) -> Result<Running, NotDone> {
+        self.look(|all| {
+            let n = all.iter().position(|it| it.name() == name).ok_or(NotDone::Unknown)?;
+            if all[n].is_fed() {
+                let problem = format!("`{name}` has no source; pause the pipeline that feeds it");
+                return Err(NotDone::Refused(problem));
             }
-            Err(more) => errors.extend(more),
+            Ok(all[n].handle())
+        })
+    }
+
+    fn put(&self, changed: Running) {
+        self.look(|all| {
+            if let Some(it) = all.iter_mut().find(|it| it.name() == changed.name()) {
+                *it = changed;
+            }
+        });
+    }
+
+    /// Reads the files again, and builds anew what has changed, together with all that is connected
+    /// to it. With a name: that one, changed or not. Says which.
+    ///
+    /// # Errors
+    ///
+    /// When the files have mistakes, or an end is not there. Everything goes on as before then.
+    pub(crate) async fn reload(&self, name: Option<&str>) -> Result<Vec<String>, NotDone> {
+        let _changing = self.changing.lock().await;
+        let refused = |failure: Failure| NotDone::Refused(failure.text().to_owned());
+        let loaded = self.files.load(&self.surroundings.environment).await.map_err(refused)?;
+        let new = Running::all(build_all(&loaded, &self.surroundings).map_err(refused)?, &loaded);
+        let changed = self.look(|old| running::changed(old, &new, name))?;
+        let groups = linked(&loaded);
+        let is_affected = |name: &str| {
+            let group = groups.iter().find(|it| it.contains(name));
+            changed.contains(name)
+                || group.is_some_and(|it| it.iter().any(|it| changed.contains(it)))
+        };
+        for it in new.iter().filter(|it| is_affected(it.name())) {
+            let problem = |problem| NotDone::Refused(format!("pipeline {}: {problem}", it.name()));
+            it.built().check().await.map_err(problem)?;
+        }
+        let old = self.look(std::mem::take);
+        let (leaving, staying): (Vec<_>, Vec<_>) =
+            old.into_iter().partition(|it| is_affected(it.name()));
+        // What stays must be seen, and go on, while the others drain.
+        self.look(|all| *all = staying);
+        let left = self.stop(leaving).await;
+        let mut names = Vec::new();
+        self.look(|all| {
+            for mut it in new.into_iter().filter(|it| is_affected(it.name())) {
+                names.push(it.name().to_owned());
+                if left.iter().any(|old| old.name() == it.name() && old.is_paused()) {
+                    it.set_paused();
+                } else {
+                    it.start(&self.ended);
+                }
+                all.push(it);
+            }
+        });
+        info!(pipelines = names.join(", "), "built anew from their files");
+        Ok(names)
+    }
+
+    /// Reads secrets again whenever their time has come, and builds anew what they changed; waits for
+    /// ever where there are none.
+    pub(crate) async fn refresh_secrets(&self) {
+        let Some(every) = self.files.refresh_interval() else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(every).await;
+            if let Err(NotDone::Refused(problem)) = self.reload(None).await {
+                warn!(problem, "secrets cannot be read again, going on with those we have");
+            }
         }
     }
-    if !errors.is_empty() {
-        return Err(Failure::mistakes(&errors.into_iter().collect()));
-    }
-    warn_of(&warnings.into_iter().collect());
-    Ok(built)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -12,6 +13,14 @@ use tracing::info;
 const LINE_EVERY: Duration = Duration::from_millis(500);
 /// How often a log line is written, and only if something happened.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Whether the line is on the terminal, for whoever else writes there.
+static LIVE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the live line stands on the terminal just now.
+pub(crate) fn is_live() -> bool {
+    LIVE.load(Ordering::Relaxed)
+}
 
 /// Shows how the pipeline goes, until it is dropped.
 pub(crate) async fn show(pipeline: &Pipeline) {
@@ -25,14 +34,34 @@ pub(crate) async fn show(pipeline: &Pipeline) {
 #[expect(clippy::print_stdout, reason = "the line is for whoever looks at the terminal")]
 async fn show_line(pipeline: &Pipeline) {
     println!();
+    let _live = Live::begin();
     let mut before = pipeline.accounts().now();
     let mut tick = tokio::time::interval(LINE_EVERY);
     loop {
         tick.tick().await;
         let now = pipeline.accounts().now();
-        print!("\r\x1b[2K{}", line(&before, &now, LINE_EVERY));
+        // A line longer than the terminal is cut there: what wraps could not be taken back.
+        print!("\r\x1b[2K\x1b[?7l{}\x1b[?7h", line(&before, &now, LINE_EVERY));
         let _ = std::io::stdout().flush();
         before = now;
+    }
+}
+
+/// The line is live until this is dropped, and stays as it was then.
+struct Live;
+
+impl Live {
+    fn begin() -> Live {
+        LIVE.store(true, Ordering::Relaxed);
+        Live
+    }
+}
+
+impl Drop for Live {
+    #[expect(clippy::print_stdout, reason = "what comes next begins a line of its own")]
+    fn drop(&mut self) {
+        LIVE.store(false, Ordering::Relaxed);
+        println!();
     }
 }
 

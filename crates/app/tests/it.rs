@@ -13,8 +13,14 @@ mod chaos;
 mod cluster;
 #[path = "it/endurance.rs"]
 mod endurance;
+#[path = "it/files.rs"]
+mod files;
 #[path = "it/mistakes.rs"]
 mod mistakes;
+#[path = "it/pipelines.rs"]
+mod pipelines;
+#[path = "it/plan.rs"]
+mod plan;
 #[path = "it/program.rs"]
 mod program;
 #[path = "it/table.rs"]

@@ -20,6 +20,8 @@ pub struct Account {
     pub superseded: u64,
     /// Set aside.
     pub dead_lettered: u64,
+    /// Handed on to another pipeline, which accounts for them from there.
+    pub passed: u64,
     /// Given back to the source, which will read them again.
     pub returned: u64,
     /// On their way.
@@ -40,6 +42,7 @@ impl Account {
             + self.indexed
             + self.superseded
             + self.dead_lettered
+            + self.passed
             + self.returned
             + self.in_flight;
         i64::try_from(came).unwrap_or(i64::MAX) - i64::try_from(went).unwrap_or(i64::MAX)
@@ -73,9 +76,17 @@ impl Accounts {
         });
     }
 
-    pub(crate) fn settle(&self, n: u64, tally: Tally, now: Timestamp, created: Option<Timestamp>) {
+    pub(crate) fn settle(
+        &self,
+        n: u64,
+        tally: Tally,
+        passed: u64,
+        now: Timestamp,
+        created: Option<Timestamp>,
+    ) {
         self.change(|account| {
             account.in_flight -= n;
+            account.passed += passed;
             account.indexed += tally.indexed;
             account.superseded += tally.superseded;
             account.dead_lettered += tally.dead_lettered;

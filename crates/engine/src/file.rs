@@ -8,7 +8,9 @@
 
 mod connect;
 mod document;
+mod extension;
 mod find;
+mod osis;
 mod problems;
 mod read;
 mod reference;
@@ -20,10 +22,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pipeline::{ConfigError, Settings, SourceText};
+use pipeline::{ConfigError, Place, Settings, SourceText};
 
 use self::{document::Document, problems::Found};
 pub use self::{
+    extension::{Extension, SecretSpec},
     problems::{Problems, Warnings},
     spec::{Buffer, ForwardSpec, PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
@@ -34,7 +37,9 @@ pub struct Loaded {
     /// All pipelines, in the order of the files.
     pub pipelines: Vec<PipelineSpec>,
     /// What the files say about all pipelines: `extension`, or `pipeline_configurations`.
-    pub extension: Option<Settings>,
+    pub extension: Extension,
+    /// Where a stand-in was put in for a secret: what is said of it there is not worth telling.
+    pub stand_ins: Vec<Place>,
     /// What is allowed, but probably not meant, or will not be for ever.
     pub warnings: Warnings,
 }
@@ -52,51 +57,86 @@ pub enum Dialect {
 /// How large a file of pipelines, or one it refers to, may be.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
+/// What gives an environment variable by its name.
+pub type ReadVariable<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// What gives a secret by its id and the key in it, or says why it cannot.
+pub type ReadSecret<'a> = &'a dyn Fn(&str, Option<&str>) -> Result<String, String>;
+
+/// How files are read: by whose rules, and where their references lead.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// Whose rules they must keep.
+    pub dialect: Dialect,
+    /// The environment.
+    pub environment: ReadVariable<'a>,
+    /// The secrets.
+    pub secrets: Secrets<'a>,
+}
+
+/// What is put in for `${{aws_secrets:id:key}}`.
+#[derive(Clone, Copy)]
+pub enum Secrets<'a> {
+    /// Nothing: who reads such a setting is told that it is not known.
+    Unknown,
+    /// A value that may do, to check everything else. See [`Loaded::stand_ins`].
+    StandIn,
+    /// The secret itself.
+    Known(ReadSecret<'a>),
+}
+
+impl std::fmt::Debug for Reading<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reading({:?})", self.dialect)
+    }
+}
+
+impl std::fmt::Debug for Secrets<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Secrets::Unknown => "Unknown",
+            Secrets::StandIn => "StandIn",
+            Secrets::Known(_) => "Known",
+        })
+    }
+}
+
 /// Reads pipeline files. A folder stands for the `.yaml` and `.yml` files in it.
 ///
-/// `environment` gives the value of an environment variable; `${file:…}` is read from the disk,
-/// relative to the file it stands in.
+/// `${file:…}` is read from the disk, relative to the file it stands in.
 ///
 /// # Errors
 ///
 /// When anything is wrong with any of the files. All mistakes are told, each with its place.
-pub fn load(
-    paths: &[PathBuf],
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Loaded, Problems> {
-    load_as(Dialect::DataPrepper, paths, environment)
-}
-
-/// As [`load`], by the rules of `dialect`.
-///
-/// # Errors
-///
-/// As [`load`].
-pub fn load_as(
-    dialect: Dialect,
-    paths: &[PathBuf],
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Loaded, Problems> {
+pub fn load(paths: &[PathBuf], reading: &Reading<'_>) -> Result<Loaded, Problems> {
     let mut found = Found::default();
     let mut documents = Vec::new();
+    let mut stand_ins = Vec::new();
     for path in find::files(paths, &mut found) {
         let Some(settings) = read_file(&path, &mut found) else { continue };
         let folder = path.parent().unwrap_or(Path::new(""));
-        let read = |name: &str| read_reference(&folder.join(name));
-        let settings = reference::resolve(&settings, environment, &read, &mut found);
-        documents.push(Document::read(&settings, dialect, &mut found));
+        let read_file = |name: &str| read_reference(&folder.join(name));
+        let settings =
+            reference::resolve(&settings, reading, &read_file, &mut stand_ins, &mut found);
+        documents.push(Document::read(&settings, reading.dialect, &mut found));
     }
     let extension = document::extension(&documents, &mut found);
-    let pipelines: Vec<PipelineSpec> =
+    let extension = Extension::read(extension.as_ref(), &mut found);
+    let mut pipelines: Vec<PipelineSpec> =
         documents.into_iter().flat_map(|document| document.pipelines).collect();
-    connect::check(&pipelines, dialect, &mut found);
+    for pipeline in &mut pipelines {
+        extension.complete(pipeline);
+    }
+    connect::check(&pipelines, reading.dialect, &mut found);
+    if reading.dialect == Dialect::Osis {
+        osis::check(&pipelines, &mut found);
+    }
     if pipelines.is_empty() && found.errors.is_empty() {
         let problem = "no pipeline is defined";
         found.error(
             ConfigError::new("", problem).with_help("write `name:` with a `source` and a `sink`"),
         );
     }
-    found.finish(|warnings| Loaded { pipelines, extension, warnings })
+    found.finish(|warnings| Loaded { pipelines, extension, stand_ins, warnings })
 }
 
 fn read_file(path: &Path, found: &mut Found) -> Option<Settings> {

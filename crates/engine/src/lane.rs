@@ -1,27 +1,33 @@
 //! Takes batches from their queue through the processors to the sinks. The only place where acks are
 //! settled.
 
+mod step;
+
 use std::{
+    num::NonZeroUsize,
     slice,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use expression::Expression;
-use futures::{StreamExt, channel::mpsc, future::join_all};
+use futures::{StreamExt, channel::mpsc, future::BoxFuture, future::join_all};
 use pipeline::{
-    Ack, Batch, Clock, Event, Flow, Outcome, Outlet, ProcessError, Processor, Released, Sink,
-    SinkError, Source, SourceError, Stateful, Stop, Taken, Tally, Timestamp,
+    Ack, Batch, Clock, Counter, DeadLetter, DeadLetterQueue, Event, Failure, Meters, Metric,
+    Outcome, Outlet, Processor, Released, SinkError, Source, SourceError, Stop, Tally, Timestamp,
 };
 use tokio::{
+    sync::Semaphore,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tracing::warn;
 
+use self::step::Change;
+pub use self::step::{RECORDS_FAILED, RECORDS_IN, RECORDS_OUT, Step, TIME_ELAPSED};
 use crate::{
     Accounts, Target, Wants,
-    route::{Spread, spread},
+    route::{Destination, Spread, spread},
 };
 
 /// How many batches may wait between the source and the processors of a lane.
@@ -29,29 +35,103 @@ const QUEUE_ROOM: usize = 16;
 /// How often we ask processors with a memory what they kept back long enough.
 const RELEASE_EVERY: Duration = Duration::from_millis(200);
 
+/// How many events make a batch that need not wait for more, where a pipeline has a `delay`.
+const BATCH_EVENTS: usize = 200;
+/// How many events a batch of a source has at most; what `buffer_size` is divided by.
+const EVENTS_PER_BATCH: usize = 1_000;
+
+/// Events that no sink wants.
+pub static UNROUTED_EVENTS: Metric =
+    Metric::counter("unroutedEvents", "Events that no route leads to a sink; they end here.");
+
 /// One pipeline, built and ready to run. Cheap to clone; clones are the same pipeline.
 #[derive(Clone)]
 pub struct Pipeline(Arc<Inner>);
 
+/// What a pipeline is made of. [`Parts::named`] gives one that has nothing yet.
+#[derive(Debug)]
+pub struct Parts {
+    /// What it is called.
+    pub name: String,
+    /// Processors, in the order they apply.
+    pub steps: Vec<Step>,
+    /// Conditions; [`Wants`] name them by their place.
+    pub routes: Vec<Expression>,
+    /// Where events go.
+    pub targets: Vec<Target>,
+    /// Who keeps what a processor or source gave up on. Without it such events fail their batch.
+    pub dead_letters: Option<Arc<dyn DeadLetterQueue>>,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where it is counted what happens.
+    pub meters: Meters,
+    /// What became of events before, where the pipeline was built anew.
+    pub accounts: Arc<Accounts>,
+    /// How fast it goes.
+    pub pace: Pace,
+}
+
+/// How much a pipeline does at a time, where its file says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// How many batches may be worked on at a time; by default one of each lane.
+    pub workers: Option<NonZeroUsize>,
+    /// How long to wait for a batch to fill up; by default not at all.
+    pub delay: Option<Duration>,
+    /// How many events fill a batch.
+    pub batch_events: Option<NonZeroUsize>,
+    /// How many events may wait in a lane.
+    pub buffer_events: Option<NonZeroUsize>,
+}
+
+impl Pace {
+    fn batches_waiting_max(&self) -> usize {
+        let fits = |n: NonZeroUsize| n.get().div_ceil(EVENTS_PER_BATCH);
+        self.buffer_events.map_or(QUEUE_ROOM, fits).clamp(1, QUEUE_ROOM)
+    }
+}
+
+impl Parts {
+    /// A pipeline that has nothing but a name and a clock.
+    pub fn named(name: &str, clock: Clock) -> Parts {
+        Parts {
+            name: name.to_owned(),
+            steps: Vec::new(),
+            routes: Vec::new(),
+            targets: Vec::new(),
+            dead_letters: None,
+            clock,
+            meters: Meters::default(),
+            accounts: Arc::default(),
+            pace: Pace::default(),
+        }
+    }
+}
+
 struct Inner {
-    name: String,
-    processors: Vec<Box<dyn Processor>>,
-    routes: Vec<Expression>,
-    targets: Vec<Target>,
-    clock: Clock,
-    accounts: Accounts,
+    parts: Parts,
+    unrouted: Counter,
+    workers: Option<Semaphore>,
     outlet: Mutex<Option<Outlet>>,
 }
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pipeline({})", self.0.name)
+        write!(f, "Pipeline({})", self.name())
+    }
+}
+
+impl From<Parts> for Pipeline {
+    fn from(parts: Parts) -> Pipeline {
+        let workers = parts.pace.workers.map(|n| Semaphore::new(n.get()));
+        let unrouted = parts.meters.of(&parts.name, "pipeline").counter(&UNROUTED_EVENTS);
+        Pipeline(Arc::new(Inner { parts, unrouted, workers, outlet: Mutex::default() }))
     }
 }
 
 impl Pipeline {
-    /// A pipeline of processors, in the order they apply, and sinks that each get what they want:
-    /// their [`crate::Wants`] name `routes` by their place.
+    /// A pipeline whose processors have no names, and which keeps no dead letters: for tests and
+    /// measurements.
     pub fn new(
         name: &str,
         processors: Vec<Box<dyn Processor>>,
@@ -59,19 +139,21 @@ impl Pipeline {
         targets: Vec<Target>,
         clock: Clock,
     ) -> Pipeline {
-        let (accounts, outlet) = (Accounts::default(), Mutex::default());
-        let name = name.to_owned();
-        Pipeline(Arc::new(Inner { name, processors, routes, targets, clock, accounts, outlet }))
+        let mut parts = Parts { routes, targets, ..Parts::named(name, clock) };
+        let meters = parts.meters.of(name, "processor");
+        parts.steps =
+            processors.into_iter().map(|it| Step::new("processor", it, &meters)).collect();
+        Pipeline::from(parts)
     }
 
     /// What it is called.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.0.parts.name
     }
 
     /// What became of every event.
     pub fn accounts(&self) -> &Accounts {
-        &self.0.accounts
+        &self.0.parts.accounts
     }
 
     /// Whether its source runs and misses nothing from here on.
@@ -87,11 +169,11 @@ impl Pipeline {
     ///
     /// When the source cannot go on.
     pub async fn run(&self, source: Box<dyn Source>, stop: Stop) -> Result<(), SourceError> {
-        let (outlet, mut queues) = Outlet::with_room(QUEUE_ROOM);
+        let (outlet, mut queues) = Outlet::with_room(self.0.parts.pace.batches_waiting_max());
         self.set_outlet(Some(outlet.clone()));
         let mut lanes = JoinSet::new();
         let (at_end, ended) = Stop::pair();
-        if self.0.processors.iter().any(|it| it.stateful().is_some()) {
+        if self.has_memory() {
             let (pipeline, stop) = (self.clone(), stop.clone());
             lanes.spawn(async move { pipeline.release_in_time(stop, ended).await });
         }
@@ -118,11 +200,36 @@ impl Pipeline {
         *self.0.outlet.lock().expect("no panics while locked") = outlet;
     }
 
+    fn has_memory(&self) -> bool {
+        self.0.parts.steps.iter().any(|it| it.processor.stateful().is_some())
+    }
+
+    /// Serves other pipelines, which feed it: delivers what processors keep back when its time has
+    /// come, or at once after `stop` is asked.
+    /// `ended` says that nobody feeds it any more.
+    pub async fn serve(&self, stop: Stop, ended: Stop) {
+        if self.has_memory() {
+            self.release_in_time(stop, ended).await;
+            self.release(true).await;
+        } else {
+            ended.await;
+        }
+    }
+
     /// Takes one lane's batches to the sinks, in order. While a write is under way the queue fills,
     /// and the next write takes all of it: the busier we are, the larger the batches.
     async fn deliver_all(&self, queue: mpsc::Receiver<Batch>) {
         let mut waiting = queue.ready_chunks(QUEUE_ROOM);
-        while let Some(batches) = waiting.next().await {
+        let Pace { delay, batch_events, .. } = self.0.parts.pace;
+        let enough = batch_events.map_or(BATCH_EVENTS, NonZeroUsize::get);
+        while let Some(mut batches) = waiting.next().await {
+            if let Some(delay) = delay.filter(|it| !it.is_zero()) {
+                let until = Instant::now() + delay;
+                while n_events(&batches) < enough {
+                    let Ok(Some(more)) = timeout_at(until, waiting.next()).await else { break };
+                    batches.extend(more);
+                }
+            }
             self.deliver(batches).await;
         }
     }
@@ -138,96 +245,118 @@ impl Pipeline {
 
     /// Takes batches through the processors and to the sinks.
     async fn deliver(&self, batches: Vec<Batch>) {
-        let n_read: usize = batches.iter().map(|it| it.events.len()).sum();
-        self.0.accounts.take(n_read as u64);
+        // A semaphore that is never closed always gives a permit.
+        let _working = match &self.0.workers {
+            Some(workers) => workers.acquire().await.ok(),
+            None => None,
+        };
+        self.accounts().take(n_events(&batches) as u64);
         let (mut events, mut acks) = (Vec::new(), Vec::new());
         for Batch { events: read, ack } in batches {
             let processed = self.process(0, read, slice::from_ref(&ack)).await;
             append(&mut events, processed);
             acks.push(ack);
         }
-        self.write(events, acks).await;
+        if self.write(events, &acks).await.is_ok() {
+            acks.into_iter().for_each(Ack::delivered);
+        }
     }
 
-    /// Gives every sink the events it wants. A failed write drops the acks, and so fails the batches.
-    async fn write(&self, events: Vec<Event>, acks: Vec<Ack>) {
-        let Inner { routes, targets, accounts, clock, .. } = &*self.0;
+    /// Takes the events of a pipeline that feeds this one. They are safe when it returns, or kept
+    /// back together with shares of `acks`.
+    pub(crate) fn feed<'a>(
+        &'a self,
+        events: Vec<Event>,
+        acks: &'a [Ack],
+    ) -> BoxFuture<'a, Result<(), SinkError>> {
+        Box::pin(async move {
+            self.accounts().take(events.len() as u64);
+            let events = self.process(0, events, acks).await;
+            self.write(events, acks).await
+        })
+    }
+
+    /// Gives every sink the events it wants, and the dead letters what somebody gave up on.
+    ///
+    /// # Errors
+    ///
+    /// When a write failed. The batches must fail, too, and are read again.
+    async fn write(&self, mut events: Vec<Event>, acks: &[Ack]) -> Result<(), SinkError> {
+        let Inner { parts: Parts { routes, targets, accounts, clock, .. }, .. } = &*self.0;
         let created =
             events.last().and_then(|it| it.origin.as_ref()).map(|it| it.record.created_ms);
+        let given_up = step::given_up(&mut events);
         let wants: Vec<&Wants> = targets.iter().map(|it| &it.wants).collect();
         let Spread { events, unwanted, added } = spread(events, routes, &wants);
         accounts.sort(unwanted, added);
-        let n_sent = events.iter().map(Vec::len).sum::<usize>() as u64;
-        let writes = targets.iter().zip(events).map(|(it, events)| write(it.sink.as_ref(), events));
-        let mut tally = Tally::default();
-        for written in join_all(writes).await {
-            match written {
-                Ok(it) => tally += it,
-                Err(error) => {
-                    warn!(pipeline = self.name(), %error, n = n_sent, "batch failed, to be read again");
-                    accounts.give_back(n_sent, error.to_string());
-                    return;
+        self.0.unrouted.add(unwanted);
+        let n_sent = (events.iter().map(Vec::len).sum::<usize>() + given_up.len()) as u64;
+        let writes = targets.iter().zip(events).map(|(it, events)| write_to(it, events, acks));
+        let (letters, written) =
+            futures::join!(self.set_aside(given_up), join_all(writes.collect::<Vec<_>>()));
+        let written: Result<Vec<Written>, SinkError> =
+            [letters].into_iter().chain(written).collect();
+        match written {
+            Ok(written) => {
+                let mut tally = Tally::default();
+                for it in &written {
+                    tally += it.tally;
                 }
+                let passed = written.iter().map(|it| it.passed).sum();
+                accounts.settle(n_sent, tally, passed, clock.now(), created.map(Timestamp));
+                Ok(())
+            }
+            Err(error) => {
+                warn!(pipeline = self.name(), %error, n = n_sent, "batch failed, to be read again");
+                accounts.give_back(n_sent, error.to_string());
+                Err(error)
             }
         }
-        accounts.settle(n_sent, tally, clock.now(), created.map(Timestamp));
-        acks.into_iter().for_each(Ack::delivered);
+    }
+
+    /// Keeps what a processor or the source gave up on.
+    async fn set_aside(&self, given_up: Vec<(Event, Failure)>) -> Result<Written, SinkError> {
+        let Some((_, first)) = given_up.first() else { return Ok(Written::default()) };
+        let Parts { dead_letters, clock, .. } = &self.0.parts;
+        let Some(queue) = dead_letters else {
+            let Failure { plugin, reason } = first;
+            return Err(SinkError(format!(
+                "{plugin}: {reason}; there is no place for dead letters"
+            )));
+        };
+        let (now, n) = (clock.now(), given_up.len() as u64);
+        let Failure { plugin, reason } = first.clone();
+        let letters = given_up
+            .into_iter()
+            .map(|(event, failure)| DeadLetter::of_failed(event, failure, now))
+            .collect();
+        queue.add(letters).await?;
+        let place = queue.place();
+        warn!(pipeline = self.name(), n, %plugin, %reason, %place, "events set aside as dead letters");
+        Ok(Written { tally: Tally { dead_lettered: n, ..Tally::default() }, passed: 0 })
     }
 
     /// Runs events through the processors from one of them on. What is kept back takes shares of
     /// `acks`.
     async fn process(&self, from: usize, events: Vec<Event>, acks: &[Ack]) -> Vec<Event> {
-        let (mut events, mut from) = (events, from);
-        loop {
-            let rest = self.0.processors.get(from..).unwrap_or_default();
-            if rest.is_empty() {
-                return events;
-            }
-            let n_plain = rest.iter().take_while(|it| it.stateful().is_none()).count();
-            if n_plain == 0
-                && let Some(stateful) = rest.first().and_then(|it| it.stateful())
-            {
-                events = self.take(stateful, events, acks).await;
-            } else {
-                events = self.change(&rest[..n_plain], events);
-            }
-            from += n_plain.max(1);
-        }
-    }
-
-    /// Runs events through processors that have no memory.
-    fn change(&self, processors: &[Box<dyn Processor>], events: Vec<Event>) -> Vec<Event> {
+        let (mut events, steps) = (events, &self.0.parts.steps);
         let (mut filtered, mut added) = (0, 0);
-        let mut changed = Vec::with_capacity(events.len());
-        for event in events {
-            let n_before = changed.len();
-            apply(processors, event, &mut changed);
-            match changed.len() - n_before {
-                0 => filtered += 1,
-                n => added += n as u64 - 1,
+        for step in steps.get(from..).unwrap_or_default() {
+            let (after, change, wait) = step.take(events, acks, self.0.parts.clock.now());
+            let Change { filtered: fewer, added: more } = change;
+            (filtered, added) = (filtered + fewer, added + more);
+            events = after;
+            if !wait.is_zero() {
+                sleep(wait).await;
             }
         }
         self.count(filtered, added);
-        changed
-    }
-
-    /// Shows events to a processor that has a memory, and waits if it says so.
-    async fn take(&self, stateful: &dyn Stateful, events: Vec<Event>, acks: &[Ack]) -> Vec<Event> {
-        let n_before = events.len() as u64;
-        let Taken { mut events, kept, failed, wait } =
-            stateful.take(events, acks, self.0.clock.now());
-        events.extend(failed.into_iter().map(|(event, error)| set_aside(event, &error)));
-        let n_left = n_before.saturating_sub(kept);
-        self.count(n_left.saturating_sub(events.len() as u64), 0);
-        if !wait.is_zero() {
-            sleep(wait).await;
-        }
         events
     }
 
     fn count(&self, filtered: u64, added: u64) {
         if filtered != 0 || added != 0 {
-            self.0.accounts.sort(filtered, added);
+            self.accounts().sort(filtered, added);
         }
     }
 
@@ -241,25 +370,39 @@ impl Pipeline {
 
     /// Delivers what processors kept back long enough, or all that they kept.
     async fn release(&self, all: bool) {
-        for (place, processor) in self.0.processors.iter().enumerate() {
-            let Some(stateful) = processor.stateful() else { continue };
-            for Released { events, kept, acks } in stateful.release(self.0.clock.now(), all) {
+        for (place, step) in self.0.parts.steps.iter().enumerate() {
+            let Some(stateful) = step.processor.stateful() else { continue };
+            for Released { events, kept, acks } in stateful.release(self.0.parts.clock.now(), all) {
                 if acks.iter().any(Ack::has_failed) {
                     let problem = "part of a batch failed; what was kept of it is read again";
-                    self.0.accounts.give_back(kept, problem.to_owned());
+                    self.accounts().give_back(kept, problem.to_owned());
                     continue;
                 }
                 let n = events.len() as u64;
                 self.count(kept.saturating_sub(n), n.saturating_sub(kept));
                 let events = self.process(place + 1, events, &acks).await;
-                self.write(events, acks).await;
+                if self.write(events, &acks).await.is_ok() {
+                    acks.into_iter().for_each(Ack::delivered);
+                }
             }
         }
     }
 
     pub(crate) fn set_problem(&self, problem: String) {
-        self.0.accounts.set_problem(problem);
+        self.accounts().set_problem(problem);
     }
+}
+
+/// What became of the events of one write.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    tally: Tally,
+    /// How many another pipeline took over.
+    passed: u64,
+}
+
+fn n_events(batches: &[Batch]) -> usize {
+    batches.iter().map(|it| it.events.len()).sum()
 }
 
 /// A first batch is passed on as it is; nothing is moved.
@@ -271,32 +414,29 @@ fn append(events: &mut Vec<Event>, mut more: Vec<Event>) {
     }
 }
 
-async fn write(sink: &dyn Sink, events: Vec<Event>) -> Result<Tally, SinkError> {
-    if events.is_empty() { Ok(Tally::default()) } else { sink.write(events).await }
-}
-
-/// Runs one event through processors that have no memory. What becomes of it is appended to `out`.
-fn apply(processors: &[Box<dyn Processor>], mut event: Event, out: &mut Vec<Event>) {
-    for (n, processor) in processors.iter().enumerate() {
-        match processor.process(&mut event) {
-            Ok(Flow::Keep) => {}
-            Ok(Flow::Drop) => return,
-            Ok(Flow::Replace(events)) => {
-                for event in events {
-                    apply(&processors[n + 1..], event, out);
-                }
-                return;
+async fn write_to(
+    target: &Target,
+    mut events: Vec<Event>,
+    acks: &[Ack],
+) -> Result<Written, SinkError> {
+    if events.is_empty() {
+        return Ok(Written::default());
+    }
+    let n = events.len() as u64;
+    match &target.to {
+        Destination::Sink(sink) => {
+            let copies = target.forward.as_ref().map(|it| it.number(&mut events));
+            let tally = sink.write(events).await?;
+            if let (Some(forward), Some(copies)) = (&target.forward, copies) {
+                forward.send(copies, acks).await?;
             }
-            Err(error) => event = set_aside(event, &error),
+            Ok(Written { tally, passed: 0 })
+        }
+        Destination::Pipeline(pipeline) => {
+            pipeline.feed(events, acks).await?;
+            Ok(Written { tally: Tally::default(), passed: n })
         }
     }
-    out.push(event);
-}
-
-/// What becomes of an event that could not be processed.
-fn set_aside(mut event: Event, error: &ProcessError) -> Event {
-    event.tags.push(error.to_string());
-    event
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{Account, Pipeline};
 /// Name, kind, what it says, and how to read it.
 type Metric = (&'static str, &'static str, &'static str, fn(&Account, Timestamp) -> f64);
 
-const METRICS: [Metric; 11] = [
+const METRICS: [Metric; 12] = [
     ("records_read_total", "counter", "Events taken from the source.", |it, _| float(it.read)),
     (
         "records_added_total",
@@ -41,6 +41,12 @@ const METRICS: [Metric; 11] = [
     ("records_dead_lettered_total", "counter", "Documents set aside with the reason.", |it, _| {
         float(it.dead_lettered)
     }),
+    (
+        "records_passed_total",
+        "counter",
+        "Events handed on to another pipeline, which counts them from there.",
+        |it, _| float(it.passed),
+    ),
     (
         "records_returned_total",
         "counter",

@@ -3,12 +3,24 @@
 use expression::Expression;
 use pipeline::{Event, Sink};
 
-/// A sink, and which events it wants.
+use crate::{Forward, Pipeline};
+
+/// A destination, and which events it wants.
 pub struct Target {
     /// Where the events go.
-    pub sink: Box<dyn Sink>,
+    pub to: Destination,
     /// Which ones.
     pub wants: Wants,
+    /// Who gets them after that. Only for sinks.
+    pub forward: Option<Forward>,
+}
+
+/// Where events go from a pipeline.
+pub enum Destination {
+    /// Out of the program.
+    Sink(Box<dyn Sink>),
+    /// Into another pipeline.
+    Pipeline(Pipeline),
 }
 
 /// Which events a sink wants.
@@ -33,7 +45,7 @@ impl std::fmt::Debug for Target {
 
 impl From<Box<dyn Sink>> for Target {
     fn from(sink: Box<dyn Sink>) -> Target {
-        Target { sink, wants: Wants::Everything }
+        Target { to: Destination::Sink(sink), wants: Wants::Everything, forward: None }
     }
 }
 

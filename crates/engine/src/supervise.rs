@@ -11,16 +11,18 @@ use crate::Pipeline;
 const RESTART_WAIT_MIN: Duration = Duration::from_secs(1);
 const RESTART_WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// Runs `pipeline` with a new source from `source` each time, until one ends or `stop` is asked.
+/// Runs `pipeline` with a new source from `source` each time, until one ends, there is none, or
+/// `stop` is asked.
 pub async fn supervise(
     pipeline: &Pipeline,
-    mut source: impl FnMut() -> Box<dyn Source>,
+    mut source: impl FnMut() -> Option<Box<dyn Source>>,
     mut stop: Stop,
 ) {
     let mut wait = RESTART_WAIT_MIN;
     loop {
         let n_before = pipeline.accounts().now().delivered_at;
-        let Err(problem) = pipeline.run(source(), stop.clone()).await else { return };
+        let Some(source) = source() else { return };
+        let Err(problem) = pipeline.run(source, stop.clone()).await else { return };
         if stop.is_asked() {
             return;
         }

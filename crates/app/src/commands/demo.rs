@@ -2,25 +2,25 @@
 
 mod books;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use aws::{Access, AwsConfig, Environment, Http, JsonService};
 use bytes::Bytes;
 use coordination::Coordination;
 use engine::Pipeline;
 use http::{Request, header};
-use pipeline::{Clock, Stop};
+use pipeline::Stop;
 use serde_json::{Value, json};
 
-use super::{load_files, run::either, write_addresses};
+use super::{run::either, write_addresses};
 use crate::{
     api::Api,
     cli::{Demo, EndpointArgs},
     endpoints::{Endpoints, address_of, serve},
-    failure::Failure,
+    failure::{Failure, warn_of},
     leases,
     process::{listen, stop_on_signal},
-    service::Service,
+    service::{Files, Service},
     status,
 };
 
@@ -56,12 +56,15 @@ pub(super) async fn run(args: Demo) -> Result<(), Failure> {
     std::fs::write(&file, yaml)
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", file.display())))?;
     let environment = Environment::of_process();
-    let loaded = load_files(std::slice::from_ref(&file), &environment)?;
+    let files = Files::at(std::slice::from_ref(&file), false);
+    let loaded = files.load(&environment).await?;
+    warn_of(&loaded.warnings);
     let leases = leases::open(Coordination::default(), &folder, environment.clone()).await?;
-    let service = Service::build(&loaded, &folder, leases, environment)?;
+    let service = Service::build(&loaded, files, &folder, leases, environment)?;
+    let service = Arc::new(service);
     service.check().await?;
     let pipelines = service.pipelines();
-    let router = Api::new(&pipelines, service.meters(), Clock::real(), stopper).router();
+    let router = Api::of(Arc::clone(&service), stopper).router();
     let server = serve(listener, router, serving);
     let running = {
         let stop = stop.clone();

@@ -1,6 +1,6 @@
 //! `streamdex local`: only the endpoints.
 
-use pipeline::{Clock, Meters, Stop};
+use pipeline::Stop;
 
 use super::{run::either, write_addresses};
 use crate::{
@@ -19,7 +19,7 @@ pub(super) async fn run(args: Local) -> Result<(), Failure> {
     let listener = listen("--api", api.api).await?;
     let endpoints = Endpoints::start(&args.endpoints, data_dir.as_deref(), &stop).await?;
     let api_address = format!("http://{}", address_of(&listener)?);
-    let router = Api::new(&[], Meters::default(), Clock::real(), stopper).router();
+    let router = Api::without_pipelines(stopper).router();
     let server = serve(listener, router, stop.clone());
 
     let addresses = [

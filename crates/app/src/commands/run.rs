@@ -1,41 +1,75 @@
 //! `streamdex run`: pipelines as a service.
 
-use aws::Environment;
-use pipeline::{Clock, Stop};
-use tracing::info;
+use std::sync::Arc;
 
-use super::{load_files, write_addresses};
+use aws::Environment;
+use pipeline::Stop;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+
+use super::write_addresses;
 use crate::{
     api::Api,
     cli::Run,
     endpoints::{address_of, serve},
-    failure::Failure,
+    failure::{Failure, warn_of},
     leases,
     process::{listen, stop_on_signal},
-    service::Service,
+    process_file::ProcessFile,
+    service::{Files, NotDone, Service},
 };
 
 pub(super) async fn run(args: Run) -> Result<(), Failure> {
     let environment = Environment::of_process();
-    let loaded = load_files(&args.files, &environment)?;
-    let listener = listen("--api", args.api.api).await?;
-    let coordination = leases::choose(&args)?;
+    let files = Files::at(&args.files.files, args.files.osis);
+    let loaded = files.load(&environment).await?;
+    warn_of(&loaded.warnings);
+    let process = args.config.as_deref().map(ProcessFile::read).transpose()?.unwrap_or_default();
+    let mut address = args.api.api;
+    address.set_port(process.port.unwrap_or(address.port()));
+    let listener = listen("--api", address).await?;
+    let files = files.refreshed_for(&loaded);
+    let coordination = leases::choose(&args, process.coordination)?;
     let leases = leases::open(coordination, &args.data_dir, environment.clone()).await?;
-    let service = Service::build(&loaded, &args.data_dir, leases, environment)?;
+    let service = Service::build(&loaded, files, &args.data_dir, leases, environment)?;
+    let service = Arc::new(service.with_drain_max(process.drain_max));
     service.check().await?;
 
     let (stopper, shutdown) = Stop::pair();
     let api = format!("http://{}", address_of(&listener)?);
-    let router = Api::new(&service.pipelines(), service.meters(), Clock::real(), stopper).router();
+    let router = Api::of(Arc::clone(&service), stopper);
+    let router = router.with_tags(process.tags).with_basic(process.basic).router();
     let (serving, end_serving) = Stop::pair();
     let server = serve(listener, router, end_serving);
     info!(%api, data_dir = %args.data_dir.display(), "running; /health/ready and /metrics tell how it goes");
     write_addresses(args.api.addresses.as_deref(), &[("api", api)])?;
 
-    service.run(either(stop_on_signal(), shutdown)).await;
+    tokio::select! {
+        () = service.run(either(stop_on_signal(), shutdown)) => {}
+        () = reload_on_signal(&service) => {}
+        () = service.refresh_secrets() => {}
+    }
     serving.stop();
     server.abort();
     Ok(())
+}
+
+/// Reads the files again at every SIGHUP. Never ends.
+async fn reload_on_signal(service: &Service) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        return std::future::pending().await;
+    };
+    while hangups.recv().await.is_some() {
+        match service.reload(None).await {
+            Ok(names) if names.is_empty() => info!("nothing has changed in the files"),
+            Ok(_) => {}
+            Err(NotDone::Refused(problem)) => {
+                error!("the files cannot be run, everything goes on as before:\n{problem}");
+            }
+            Err(NotDone::Unknown) => {}
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Resolves when one of the two does.

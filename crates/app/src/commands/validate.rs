@@ -1,27 +1,36 @@
 //! `streamdex validate`: checks pipeline files without asking anybody.
 
-use std::sync::Arc;
-
 use aws::Environment;
-use coordination::MemoryLeases;
-use pipeline::{Clock, Meters};
 
-use super::load_files;
-use crate::{cli::Validate, failure::Failure, plugins::Surroundings, service::build_all};
+use super::permissions::policy;
+use crate::{
+    cli::Validate,
+    failure::{Failure, warn_of},
+    plugins::Surroundings,
+    process_file::ProcessFile,
+    service::{Files, build_all},
+};
 
 #[expect(clippy::print_stdout, reason = "the verdict is what the command is asked for")]
 pub(super) fn run(args: &Validate) -> Result<(), Failure> {
+    let mut process = ProcessFile::default();
+    if let Some(config) = &args.config {
+        process = ProcessFile::read(config)?;
+        if args.files.is_empty() {
+            println!("valid: {}", config.display());
+            return Ok(());
+        }
+    }
     let environment = Environment::of_process();
-    let loaded = load_files(&args.files, &environment)?;
-    let surroundings = Surroundings {
-        environment,
-        clock: Clock::real(),
-        meters: Meters::default(),
-        leases: Arc::new(MemoryLeases::default()),
-        dead_letters: std::path::PathBuf::new(),
-    };
-    let built = build_all(&loaded, &surroundings)?;
-    let names: Vec<&str> = built.iter().map(|it| it.pipeline.name()).collect();
+    let loaded = Files::at(&args.files, args.osis).read(&environment)?;
+    warn_of(&loaded.warnings);
+    let built = build_all(&loaded, &Surroundings::without_place(environment))?;
+    if args.permissions {
+        println!("{:#}", policy(&loaded, &process.coordination));
+        return Ok(());
+    }
+    let names: Vec<&str> = loaded.pipelines.iter().map(|it| it.name.as_str()).collect();
+    debug_assert_eq!(built.len(), names.len(), "every pipeline was built");
     println!("valid: {}", names.join(", "));
     Ok(())
 }

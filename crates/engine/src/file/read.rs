@@ -48,6 +48,7 @@ pub(super) fn pipeline(
     let mut spec = PipelineSpec {
         name: name.to_owned(),
         place: settings.key_place(),
+        settings: settings.clone(),
         source: part("source").and_then(|it| found.note(plugin("source", &it))),
         processors: plugins("processor", part("processor"), found),
         sinks: Vec::new(),

@@ -12,6 +12,8 @@ pub struct PipelineSpec {
     pub name: String,
     /// Where its name stands.
     pub place: Place,
+    /// All that the file says about it.
+    pub settings: Settings,
     /// Where its events come from; nowhere if only others forward to it.
     pub source: Option<PluginSpec>,
     /// What changes the events, in this order.

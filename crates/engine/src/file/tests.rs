@@ -27,10 +27,15 @@ fn environment(name: &str) -> Option<String> {
     }
 }
 
+fn reading() -> Reading<'static> {
+    let dialect = Dialect::DataPrepper;
+    Reading { dialect, environment: &environment, secrets: Secrets::Unknown }
+}
+
 fn load_one(path: &Path) -> Result<Loaded, Problems> {
     let is_osis = path.file_name().unwrap().to_string_lossy().starts_with("osis-");
     let dialect = if is_osis { Dialect::Osis } else { Dialect::DataPrepper };
-    load_as(dialect, &[path.to_owned()], &environment)
+    load(&[path.to_owned()], &Reading { dialect, ..reading() })
 }
 
 /// The messages with the folders left out, which differ from machine to machine.
@@ -77,12 +82,12 @@ fn loaded(text: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.yaml");
     fs::write(&path, text).unwrap();
-    load(&[path], &environment).unwrap_or_else(|problems| panic!("{problems}"))
+    load(&[path], &reading()).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 #[test]
 fn everything_about_a_pipeline_is_found() {
-    let Loaded { pipelines, extension, warnings } = loaded(
+    let Loaded { pipelines, extension, warnings, .. } = loaded(
         r#"
 version: "2"
 pipeline_configurations: {aws: {configurations: {default: {region: eu-west-1}}}}
@@ -110,13 +115,15 @@ receipts:
 "#,
     );
     assert!(warnings.is_empty(), "{warnings}");
-    assert!(extension.unwrap().get("aws.configurations.default.region").is_some());
+    assert!(extension.secrets.is_empty());
     let [books, receipts] = &pipelines[..] else { panic!("{pipelines:?}") };
     assert_eq!((books.name.as_str(), receipts.name.as_str()), ("books", "receipts"));
     assert_eq!(books.workers.unwrap().get(), 4);
     assert_eq!(books.delay, Some(std::time::Duration::from_millis(100)));
     assert_eq!(books.buffer.unwrap().n_events.unwrap().get(), 1000);
-    assert_eq!(books.source.as_ref().unwrap().name, "dynamodb");
+    let source = books.source.as_ref().unwrap();
+    assert_eq!(source.name, "dynamodb");
+    assert_eq!(source.settings.get("aws.region").unwrap().text(), Some("eu-west-1"));
     let names: Vec<_> = books.processors.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["drop_events", "no-op", "no-op"]);
     assert_eq!(books.routes[0].name, "big");
@@ -168,7 +175,7 @@ p:
         script: {params: {k: "${PK}"}}
 "#;
     fs::write(&path, text).unwrap();
-    let loaded = load(&[path], &environment).unwrap_or_else(|it| panic!("{it}"));
+    let loaded = load(&[path], &reading()).unwrap_or_else(|it| panic!("{it}"));
     let settings = &loaded.pipelines[0].sinks[0].plugin.settings;
     let found: BTreeMap<&str, Vec<String>> = settings
         .entries()
@@ -215,6 +222,49 @@ p:
 }
 
 #[test]
+fn secrets_are_put_in_where_they_are_known_and_stood_in_for_where_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.yaml");
+    let text = "
+extension: {aws: {secrets: {search: {secret_id: prod/search, region: eu-west-1}}}}
+p:
+  source: {dynamodb: {}}
+  sink:
+    - opensearch:
+        hosts: ['${{aws_secrets:search:url}}']
+        port: '${{aws_secrets:search}}'
+";
+    fs::write(&path, text).unwrap();
+    let read =
+        |secrets: Secrets<'_>| load(&[&path].map(Clone::clone), &Reading { secrets, ..reading() });
+    let known = |id: &str, key: Option<&str>| match key {
+        Some(key) => Ok(format!("http://{id}.{key}")),
+        None => Ok("9200".to_owned()),
+    };
+    let loaded = read(Secrets::Known(&known)).unwrap();
+    let settings = &loaded.pipelines[0].sinks[0].plugin.settings;
+    assert_eq!(settings.get("hosts[0]").unwrap().text(), Some("http://search.url"));
+    assert_eq!(settings.get("port").unwrap().read::<u16>().unwrap(), 9200);
+    assert_eq!(
+        loaded.pipelines[0].settings.masked().to_string(),
+        r#"{"source":{"dynamodb":{}},"sink":[{"opensearch":{"hosts":["***"],"port":"***"}}]}"#
+    );
+    assert_eq!(loaded.extension.secrets[0].secret_id, "prod/search");
+    assert_eq!(
+        loaded.extension.secrets[0].refresh_interval,
+        Some(std::time::Duration::from_hours(1))
+    );
+
+    let loaded = read(Secrets::StandIn).unwrap();
+    assert_eq!(loaded.stand_ins.len(), 2);
+    assert_eq!(loaded.stand_ins[0].to_string(), format!("{}:7:17", path.display()));
+
+    let refused = |_: &str, _: Option<&str>| Err("it has no key `url`".to_owned());
+    let problems = read(Secrets::Known(&refused)).unwrap_err().to_string();
+    assert!(problems.contains("p.yaml:7:17: error: it has no key `url`"), "{problems}");
+}
+
+#[test]
 fn a_folder_stands_for_the_files_in_it_and_each_is_read_once() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = |name: &str| format!("{name}: {{source: {{dynamodb: {{}}}}, sink: [stdout]}}\n");
@@ -227,7 +277,7 @@ fn a_folder_stands_for_the_files_in_it_and_each_is_read_once() {
         fs::write(folder.path().join(file), text).unwrap();
     }
     let paths = [folder.path().join("b.yaml"), folder.path().to_owned()];
-    let loaded = load(&paths, &environment).unwrap_or_else(|it| panic!("{it}"));
+    let loaded = load(&paths, &reading()).unwrap_or_else(|it| panic!("{it}"));
     let names: Vec<_> = loaded.pipelines.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["b", "a"]);
 }
@@ -241,7 +291,7 @@ fn what_cannot_be_read_at_all_is_told_with_everything_else() {
     fs::write(folder.path().join("bad.yaml"), "p: [").unwrap();
     let paths = ["missing.yaml", "empty", "latin1.yaml", "large.yaml", "bad.yaml"]
         .map(|it| folder.path().join(it));
-    let problems = load(&paths, &environment).unwrap_err().to_string();
+    let problems = load(&paths, &reading()).unwrap_err().to_string();
     let problems = problems.replace(&format!("{}/", folder.path().display()), "");
     for expected in [
         "error: missing.yaml: there is no such file or folder; check the path",

@@ -1,10 +1,14 @@
+mod feeding;
+
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use pipeline::{Document, ProcessError, Value};
+use pipeline::{
+    Document, Flow, ProcessError, ReadingValue, Released, Sink, Stateful, Taken, Value,
+};
 
 use super::*;
 use crate::Account;
@@ -151,18 +155,190 @@ async fn a_failed_write_is_read_again() {
 
 #[tokio::test]
 async fn every_event_is_in_one_account_whatever_processors_do() {
-    let index = FlakyIndex::default();
-    index.writes.store(1, Ordering::Relaxed);
-    let pipeline = pipeline(vec![Box::new(Fate)], vec![Box::new(index.clone())]);
-    let events = ["keep", "drop", "double", "fail"].map(event).to_vec();
+    let (index, letters) = (steady_index(), Arc::new(Letters::default()));
+    let parts = parts("test", vec![Fate], &index);
+    let pipeline = Pipeline::from(Parts { dead_letters: Some(letters.clone()), ..parts });
+    let events = ["keep", "fail", "drop", "double"].map(event).to_vec();
 
     assert_eq!(pipeline.deliver_now(events).await, Outcome::Delivered);
 
     check_accounts(
         &pipeline,
-        &Account { read: 4, filtered: 1, added: 1, indexed: 4, ..Account::default() },
+        &Account {
+            read: 4,
+            filtered: 1,
+            added: 1,
+            indexed: 3,
+            dead_lettered: 1,
+            ..Account::default()
+        },
     );
-    assert_eq!(index.written.lock().unwrap()[3].tags, ["no"]);
+    let written = index.written.lock().unwrap();
+    assert_eq!(*written, ["keep", "double", "double"].map(event));
+    let letters = letters.kept.lock().unwrap();
+    let [letter] = &letters[..] else { panic!("{letters:?}") };
+    assert_eq!((letter.plugin.as_str(), letter.reason.as_str()), ("fate", "no"));
+    assert_eq!(letter.event, event("fail"));
+}
+
+/// Keeps letters, unless it is full.
+#[derive(Debug, Default)]
+struct Letters {
+    kept: Mutex<Vec<DeadLetter>>,
+    is_full: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait]
+impl DeadLetterQueue for Letters {
+    async fn add(&self, letters: Vec<DeadLetter>) -> Result<(), SinkError> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(SinkError("no room".into()));
+        }
+        self.kept.lock().unwrap().extend(letters);
+        Ok(())
+    }
+
+    fn place(&self) -> String {
+        "here".to_owned()
+    }
+}
+
+fn steady_index() -> FlakyIndex {
+    let index = FlakyIndex::default();
+    // Only every other write fails, and each of our tests makes one.
+    index.writes.store(1, Ordering::Relaxed);
+    index
+}
+
+fn parts(name: &str, fates: Vec<Fate>, index: &FlakyIndex) -> Parts {
+    let parts = Parts::named(name, Clock::at(Timestamp(0)));
+    let meters = parts.meters.of(name, "fate");
+    let steps = fates.into_iter().map(|it| Step::new("fate", Box::new(it), &meters)).collect();
+    let index: Box<dyn Sink> = Box::new(index.clone());
+    Parts { steps, targets: vec![index.into()], ..parts }
+}
+
+#[tokio::test]
+async fn what_a_source_gave_up_on_is_shown_to_no_processor_and_kept() {
+    let (index, letters) = (steady_index(), Arc::new(Letters::default()));
+    let parts = parts("test", vec![Fate], &index);
+    let pipeline = Pipeline::from(Parts { dead_letters: Some(letters.clone()), ..parts });
+    let failure = Failure { plugin: "dynamodb".into(), reason: "not an item".into() };
+    let broken = Event { failure: Some(failure), ..event("double") };
+
+    letters.is_full.store(true, Ordering::Relaxed);
+    assert_eq!(pipeline.deliver_now(vec![broken.clone()]).await, Outcome::Failed);
+    letters.is_full.store(false, Ordering::Relaxed);
+    assert_eq!(pipeline.deliver_now(vec![broken, event("keep")]).await, Outcome::Delivered);
+
+    assert_eq!(letters.kept.lock().unwrap()[0].plugin, "dynamodb");
+    assert_eq!(*index.written.lock().unwrap(), [event("keep")]);
+    check_accounts(
+        &pipeline,
+        &Account { read: 3, returned: 1, indexed: 1, dead_lettered: 1, ..Account::default() },
+    );
+}
+
+#[tokio::test]
+async fn without_a_place_for_dead_letters_a_failure_fails_the_batch() {
+    let index = steady_index();
+    let pipeline = Pipeline::from(parts("test", vec![Fate], &index));
+    assert_eq!(pipeline.deliver_now(vec![event("fail")]).await, Outcome::Failed);
+    assert!(pipeline.accounts().now().problem.unwrap().contains("no place for dead letters"));
+}
+
+#[tokio::test]
+async fn steps_count_what_they_see() {
+    let (index, letters) = (steady_index(), Arc::new(Letters::default()));
+    let parts = parts("test", vec![Fate, Fate], &index);
+    let meters = parts.meters.clone();
+    let pipeline = Pipeline::from(Parts { dead_letters: Some(letters), ..parts });
+    let _ = pipeline.deliver_now(["keep", "drop", "double", "fail"].map(event).to_vec()).await;
+
+    let counted = |metric: &str| {
+        meters.read().into_iter().find(|it| it.metric.name == metric).map(|it| it.value)
+    };
+    // keep, double, double, fail; then four doubles, and what failed is passed over.
+    assert_eq!(counted("recordsIn"), Some(ReadingValue::Count(4 + 4)));
+    assert_eq!(counted("recordsOut"), Some(ReadingValue::Count(4 + 6)));
+    assert_eq!(counted("recordsFailed"), Some(ReadingValue::Count(1)));
+    assert_eq!(
+        *index.written.lock().unwrap(),
+        ["keep", "double", "double", "double", "double"].map(event)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_lets_batches_fill_up_until_they_are_full() {
+    for (batch_events, n_writes) in [(100, 1), (2, 3)] {
+        let index = SlowIndex::default();
+        let sink: Box<dyn Sink> = Box::new(index.clone());
+        let pace = Pace {
+            delay: Some(Duration::from_secs(3)),
+            batch_events: NonZeroUsize::new(batch_events),
+            ..Pace::default()
+        };
+        let parts = Parts::named("test", Clock::at(Timestamp(0)));
+        let pipeline = Pipeline::from(Parts { targets: vec![sink.into()], pace, ..parts });
+        let (_stopper, stop) = Stop::pair();
+        let source = Trickle { n: 6, every: Duration::from_millis(100) };
+        pipeline.run(Box::new(source), stop).await.unwrap();
+        let sizes = index.0.lock().unwrap().clone();
+        assert!(sizes.len() <= n_writes, "{batch_events}: {sizes:?}");
+        assert_eq!(sizes.iter().sum::<usize>(), 6);
+    }
+}
+
+/// Sends one event after the other, and waits in between.
+struct Trickle {
+    n: u32,
+    every: Duration,
+}
+
+#[async_trait]
+impl Source for Trickle {
+    async fn run(self: Box<Self>, outlet: Outlet, _stop: Stop) -> Result<(), SourceError> {
+        let mut lane = outlet.lane().map_err(closed)?;
+        let mut deliveries = Vec::new();
+        for _ in 0..self.n {
+            deliveries.push(lane.send(vec![event("x")]).await.map_err(closed)?);
+            sleep(self.every).await;
+        }
+        join_all(deliveries).await;
+        Ok(())
+    }
+}
+
+/// Notes how many writes were under way at once.
+#[derive(Clone, Default)]
+struct Crowd(Arc<Mutex<(u32, u32)>>);
+
+#[async_trait]
+impl Sink for Crowd {
+    async fn write(&self, events: Vec<Event>) -> Result<Tally, SinkError> {
+        {
+            let mut it = self.0.lock().unwrap();
+            it.0 += 1;
+            it.1 = it.1.max(it.0);
+        }
+        sleep(Duration::from_millis(10)).await;
+        self.0.lock().unwrap().0 -= 1;
+        Ok(Tally { indexed: events.len() as u64, ..Tally::default() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_bound_how_many_lanes_write_at_once() {
+    for workers in [1, 2, 8] {
+        let crowd = Crowd::default();
+        let sink: Box<dyn Sink> = Box::new(crowd.clone());
+        let pace = Pace { workers: NonZeroUsize::new(workers), ..Pace::default() };
+        let parts = Parts::named("test", Clock::at(Timestamp(0)));
+        let pipeline = Pipeline::from(Parts { targets: vec![sink.into()], pace, ..parts });
+        let one = || pipeline.deliver_now(vec![event("x")]);
+        join_all((0..5).map(|_| one())).await;
+        assert_eq!(crowd.0.lock().unwrap().1, u32::try_from(workers.min(5)).unwrap());
+    }
 }
 
 #[tokio::test]

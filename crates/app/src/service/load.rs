@@ -1,0 +1,144 @@
+//! From files to pipelines: read, with their secrets, and built in the order in which they feed each
+//! other.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use aws::Environment;
+use engine::{
+    Pipeline,
+    file::{Dialect, Loaded, PipelineSpec, Problems, Reading, Secrets, load},
+};
+use pipeline::ConfigError;
+
+use super::running::targets;
+use crate::{
+    failure::{Failure, warn_of},
+    plugins::{Built, Surroundings, build},
+    secrets,
+};
+
+/// Pipeline files, and how they are to be read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) dialect: Dialect,
+    /// The shortest time in which one of the secrets is to be read again.
+    refresh: Option<Duration>,
+}
+
+impl Files {
+    /// Those at `paths`.
+    pub(crate) fn at(paths: &[PathBuf], osis: bool) -> Files {
+        let dialect = if osis { Dialect::Osis } else { Dialect::DataPrepper };
+        Files { paths: paths.to_vec(), dialect, refresh: None }
+    }
+
+    /// The same, knowing how often the secrets of `loaded` are to be read again.
+    pub(crate) fn refreshed_for(self, loaded: &Loaded) -> Files {
+        let intervals = loaded.extension.secrets.iter().filter_map(|it| it.refresh_interval);
+        Files { refresh: intervals.min(), ..self }
+    }
+
+    pub(super) fn refresh_interval(&self) -> Option<Duration> {
+        self.refresh
+    }
+
+    /// Reads them, with something in place of each secret: nobody is asked.
+    ///
+    /// # Errors
+    ///
+    /// When there is a mistake in them.
+    pub(crate) fn read(&self, environment: &Environment) -> Result<Loaded, Failure> {
+        self.read_with(environment, Secrets::StandIn)
+    }
+
+    /// Reads them, with their secrets.
+    ///
+    /// # Errors
+    ///
+    /// When there is a mistake in them, or a secret cannot be had.
+    pub(crate) async fn load(&self, environment: &Environment) -> Result<Loaded, Failure> {
+        let loaded = self.read(environment)?;
+        if loaded.stand_ins.is_empty() {
+            return Ok(loaded);
+        }
+        let known = secrets::fetch(&loaded.extension.secrets, environment).await;
+        let read = |id: &str, key: Option<&str>| known.get(id, key);
+        self.read_with(environment, Secrets::Known(&read))
+    }
+
+    fn read_with(
+        &self,
+        environment: &Environment,
+        secrets: Secrets<'_>,
+    ) -> Result<Loaded, Failure> {
+        let variable = |name: &str| environment.get(name);
+        let reading = Reading { dialect: self.dialect, environment: &variable, secrets };
+        load(&self.paths, &reading).map_err(|problems| Failure::mistakes(&problems))
+    }
+}
+
+/// Builds every pipeline, and tells every mistake of all of them. In the order of the files.
+///
+/// # Errors
+///
+/// When there is one.
+pub(crate) fn build_all(
+    loaded: &Loaded,
+    surroundings: &Surroundings,
+) -> Result<Vec<Built>, Failure> {
+    let mut built: BTreeMap<&str, Built> = BTreeMap::new();
+    let mut pipelines: BTreeMap<&str, Pipeline> = BTreeMap::new();
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for spec in fed_first(&loaded.pipelines) {
+        match build(spec, &pipelines, surroundings) {
+            Ok(it) => {
+                warnings.extend(it.warnings.clone());
+                pipelines.insert(&spec.name, it.pipeline.clone());
+                built.insert(&spec.name, it);
+            }
+            Err(more) => errors.extend(more),
+        }
+    }
+    let errors: Problems = errors.into_iter().filter_map(|it| about_files(it, loaded)).collect();
+    if errors.iter().next().is_some() {
+        return Err(Failure::mistakes(&errors));
+    }
+    let warnings = warnings.into_iter().filter_map(|it| about_files(it, loaded));
+    warn_of(&warnings.collect());
+    Ok(loaded.pipelines.iter().filter_map(|it| built.remove(it.name.as_str())).collect())
+}
+
+/// What is said of a value that stands in for a secret is not worth telling.
+fn about_files(error: ConfigError, loaded: &Loaded) -> Option<ConfigError> {
+    let is_ours =
+        |it: &ConfigError| it.place.as_ref().is_none_or(|place| !loaded.stand_ins.contains(place));
+    ConfigError::all(error.each().into_iter().filter(is_ours))
+}
+
+/// The pipelines, each after those it feeds.
+fn fed_first(specs: &[PipelineSpec]) -> Vec<&PipelineSpec> {
+    let mut ordered: Vec<&PipelineSpec> = Vec::new();
+    let failures = |it: &&PipelineSpec| it.name == PipelineSpec::FAILURE;
+    for spec in specs.iter().filter(failures).chain(specs) {
+        add_after_fed(spec, specs, &mut ordered);
+    }
+    ordered
+}
+
+/// That this ends was checked with the files: nothing goes round in circles.
+fn add_after_fed<'a>(
+    spec: &'a PipelineSpec,
+    specs: &'a [PipelineSpec],
+    ordered: &mut Vec<&'a PipelineSpec>,
+) {
+    if ordered.iter().any(|it| it.name == spec.name) {
+        return;
+    }
+    for name in targets(spec) {
+        if let Some(target) = specs.iter().find(|it| it.name == name) {
+            add_after_fed(target, specs, ordered);
+        }
+    }
+    ordered.push(spec);
+}
