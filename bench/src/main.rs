@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are what the program is asked for")]
 
 mod convert;
+mod export;
 mod latency;
 mod local;
 mod process;
@@ -23,6 +24,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     if is_wanted("convert") {
         convert::run()?;
+    }
+    if is_wanted("export") {
+        export::run()?;
     }
     if is_wanted("stream") {
         runtime.block_on(stream::run())?;

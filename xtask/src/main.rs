@@ -8,7 +8,9 @@
 
 mod bench;
 mod chaos;
+mod clients;
 mod demo;
+mod reference;
 mod shell;
 mod sim;
 mod test;
@@ -22,16 +24,21 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<ExitCode>,
 }
 
-const COMMANDS: [Command; 5] = [
+const COMMANDS: [Command; 6] = [
     Command {
         usage: "demo [ARGUMENT…]",
         help: "Builds `streamdex` for speed and runs `streamdex demo`, which takes the arguments.",
         run: demo::run,
     },
     Command {
-        usage: "test",
-        help: "Runs all that CI runs: format, licences, lints, tests. Stops at the first that fails.",
+        usage: "test [--reference]",
+        help: "Runs all that CI runs: format, licences, lints, tests. Stops at the first that fails. `--reference` compares with servers of others, too.",
         run: test::run,
+    },
+    Command {
+        usage: "clients",
+        help: "Installs below `target` the clients in Python and Node.js that the tests use; `test` does it as well.",
+        run: clients::run,
     },
     Command {
         usage: "sim [SEED | --seeds N]",

@@ -8,7 +8,9 @@ use std::{
 
 use bytes::Bytes;
 
-/// Buckets that objects can be put into. An S3 endpoint is one; so is [`MemoryObjects`].
+use crate::s3::{self, S3};
+
+/// Buckets that objects can be put into. The S3 endpoint is one; so is [`MemoryObjects`].
 pub trait ObjectStore: Send + Sync + fmt::Debug {
     /// Whether there is such a bucket.
     fn has_bucket(&self, bucket: &str) -> bool;
@@ -30,6 +32,24 @@ pub enum ObjectError {
     /// Anything else; it says what.
     #[error("{0}")]
     Failed(String),
+}
+
+impl ObjectStore for S3 {
+    fn has_bucket(&self, bucket: &str) -> bool {
+        S3::has_bucket(self, bucket)
+    }
+
+    fn put(&self, bucket: &str, key: &str, body: Bytes) -> Result<String, ObjectError> {
+        let kind = match key.rsplit('.').next() {
+            Some("json") => "application/json",
+            Some("gz") => "application/gzip",
+            _ => "application/octet-stream",
+        };
+        self.put_object(bucket, key, kind, &body).map_err(|error| match error {
+            s3::ObjectError::NoSuchBucket { .. } => ObjectError::NoSuchBucket,
+            error => ObjectError::Failed(error.to_string()),
+        })
+    }
 }
 
 /// Objects in memory, gone with the process. For tests, and for whoever runs no S3 endpoint.

@@ -54,7 +54,7 @@ async fn a_mistake_in_the_file_is_shown_with_its_place_and_remedy() {
     .unwrap();
     let (code, stdout, stderr) = run(&["validate", path]);
     assert_eq!((code, stdout.as_str()), (0, "valid: books\n"), "{stderr}");
-    assert!(stderr.contains("`export` is not yet carried out"), "{stderr}");
+    assert!(!stderr.contains("export"), "{stderr}");
 }
 
 #[tokio::test]

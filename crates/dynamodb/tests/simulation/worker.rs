@@ -168,6 +168,8 @@ impl Worker {
             leases: &leases,
             reading: &reading,
             first_at_latest: false,
+            floor: 0,
+            started_ms: 0,
         };
         let todo: BTreeMap<String, Todo> = plan
             .todo()

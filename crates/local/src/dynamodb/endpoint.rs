@@ -259,9 +259,14 @@ impl Endpoint {
         let Some(endpoint) = self.handle.upgrade() else { return };
         // A thread of its own: it outlives the request.
         std::thread::spawn(move || {
-            while cell.lock().backfill(BACKFILLED_AT_ONCE) {}
+            Endpoint::fill(&cell);
             drop(endpoint);
         });
+    }
+
+    /// Fills the indexes of a table that are not full yet.
+    pub(crate) fn fill(cell: &Cell) {
+        while cell.lock().backfill(BACKFILLED_AT_ONCE) {}
     }
 
     /// Locks a table and changes it. What `change` does is in the journal when this returns, and on

@@ -232,11 +232,12 @@ impl KeySchema {
                 (Bound::Included(at(low)?), Bound::Included(at(high)?))
             }
             Some(SortCondition::BeginsWith(start)) => {
-                let start = match start {
+                let kind = self.sort.as_ref().map(|it| &it.kind);
+                let start = match (start, kind) {
                     // An empty beginning fits everything, though no key is empty.
-                    AttributeValue::S(text) if text.is_empty() => first,
-                    AttributeValue::B(bytes) if bytes.is_empty() => first,
-                    start => at(start)?,
+                    (AttributeValue::S(text), Some(KeyType::S)) if text.is_empty() => first,
+                    (AttributeValue::B(bytes), Some(KeyType::B)) if bytes.is_empty() => first,
+                    (start, _) => at(start)?,
                 };
                 let end = end_of(&start);
                 (Bound::Included(start), end)

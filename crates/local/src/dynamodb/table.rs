@@ -155,8 +155,10 @@ impl Table {
         self.is_ready = true;
         self.exports.iter_mut().for_each(Export::abandon);
         while self.backfill(usize::MAX) {}
-        let attribute = self.description.ttl.clone();
-        self.expire_by(attribute);
+        if self.description.deleted_ms.is_none() {
+            let attribute = self.description.ttl.clone();
+            self.expire_by(attribute);
+        }
     }
 
     /// Takes another attribute for the time to live.

@@ -4,8 +4,6 @@
 
 use std::io::Read;
 
-use bytes::Bytes;
-
 use super::{
     S3, address,
     condition::Conditions,
@@ -15,7 +13,6 @@ use super::{
         record::Description,
     },
 };
-use crate::objects::{self, ObjectStore};
 
 /// The largest object that is read as a whole.
 const READ_BYTES_MAX: u64 = 1 << 30;
@@ -152,21 +149,6 @@ impl S3 {
     pub fn delete_object(&self, bucket: &str, key: &str) -> Result<(), ObjectError> {
         let deleted = self.store.delete(bucket, key, &Conditions::default());
         deleted.map_err(|error| explained(&error, bucket, key))
-    }
-}
-
-/// DynamoDB's exports are written here.
-impl ObjectStore for S3 {
-    fn has_bucket(&self, bucket: &str) -> bool {
-        S3::has_bucket(self, bucket)
-    }
-
-    fn put(&self, bucket: &str, key: &str, body: Bytes) -> Result<String, objects::ObjectError> {
-        let put = self.put_object(bucket, key, "binary/octet-stream", &body);
-        put.map_err(|error| match error {
-            ObjectError::NoSuchBucket { .. } => objects::ObjectError::NoSuchBucket,
-            other => objects::ObjectError::Failed(other.to_string()),
-        })
     }
 }
 

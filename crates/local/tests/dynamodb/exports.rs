@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use local::objects::MemoryObjects;
+use local::{clock::Clock, objects::MemoryObjects, s3::S3};
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
@@ -333,4 +333,44 @@ fn backups_and_exports_survive_a_restart() {
     let then = export(&mut client, &json!({ "ExportTime": seconds(at) }));
     assert_eq!(then["ExportStatus"], "COMPLETED", "{then}");
     assert_eq!(numbers(&lines(&objects, &then)), [("a".to_owned(), 1)].into());
+}
+
+/// Into the endpoint beside it, as a person finds it in the folder; and what is Ion there is what it
+/// would be as JSON.
+#[test]
+fn an_export_lands_in_the_s3_endpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let s3 = S3::open(dir.path(), Clock::default()).unwrap();
+    s3.create_bucket("bucket").unwrap();
+    let server = Server::start(None);
+    server.db.export_to(Arc::new(s3.clone()));
+    let mut client = server.client();
+    with_backups(&mut client);
+    let mut item = book("a", "b");
+    item["many"] = json!({ "L": [
+        { "N": "-1.5" }, { "N": "1E+30" }, { "N": "0.000001" }, { "B": "AAE=" }, { "NS": ["1", "2"] }, { "SS": ["a'b"] },
+        { "BS": ["AA=="] }, { "NULL": true }, { "BOOL": false }, { "M": { "a b": { "S": "\"\n\u{1}é" }, "null": { "N": "7" } } },
+    ] });
+    client.call("PutItem", &json!({ "TableName": "books", "Item": item }));
+    let stored = client.call("Scan", &json!({ "TableName": "books" }))["Items"][0].clone();
+    for format in ["DYNAMODB_JSON", "ION"] {
+        let description = export(&mut client, &json!({ "ExportFormat": format }));
+        assert_eq!(description["ExportStatus"], "COMPLETED", "{description}");
+        let id = text(&description["ExportArn"]).rsplit('/').next().unwrap().to_owned();
+        let folder = format!("AWSDynamoDB/{id}");
+        let keys = s3.list_keys("bucket", &folder, 100).unwrap();
+        assert_eq!(keys.len(), 6, "{keys:?}");
+        let list = s3.get_object("bucket", &format!("{folder}/manifest-files.json")).unwrap();
+        let file: Value = serde_json::from_slice(&list).unwrap();
+        let path = dir.path().join("bucket").join(text(&file["dataFileS3Key"]));
+        let mut line = Vec::new();
+        let body = std::fs::read(path).unwrap();
+        flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut line).unwrap();
+        if format == "ION" {
+            let ion = std::mem::take(&mut line);
+            wire::ion::line_to_dynamodb_json(&ion, &mut line).unwrap();
+        }
+        let line: Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(line["Item"], stored, "{format}");
+    }
 }

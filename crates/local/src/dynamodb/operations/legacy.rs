@@ -268,9 +268,8 @@ impl AttributeCondition<'_> {
 /// `AttributeUpdates`.
 pub(crate) fn update(updates: Updates<'_>) -> Result<Option<Update>, ApiError> {
     let Some(updates) = updates else { return Ok(None) };
-    let (mut set, mut remove, mut add, mut delete) = Default::default();
-    let (set, remove): (&mut Vec<_>, &mut Vec<_>) = (&mut set, &mut remove);
-    let (add, delete): (&mut Vec<_>, &mut Vec<_>) = (&mut add, &mut delete);
+    let (mut set, mut remove) = (Vec::new(), Vec::new());
+    let (mut add, mut delete) = (Vec::new(), Vec::new());
     let invalid = |why: String| {
         ApiError::Validation(format!("One or more parameter values were invalid: {why}"))
     };
@@ -307,8 +306,7 @@ pub(crate) fn update(updates: Updates<'_>) -> Result<Option<Update>, ApiError> {
             (_, Some(value)) => set.push((place, value)),
         }
     }
-    let take = std::mem::take::<Vec<(Path, AttributeValue)>>;
-    Ok(Some(Update::of(take(set), std::mem::take(remove), take(add), take(delete))))
+    Ok(Some(Update::of(set, remove, add, delete)))
 }
 
 /// `AttributesToGet`.

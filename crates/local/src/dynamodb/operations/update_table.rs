@@ -247,7 +247,10 @@ fn switch_stream(writing: &mut Writing<'_>, view_type: Option<ViewType>) -> Resu
     let is_on = writing.table().enabled_stream().is_some();
     let now_ms = writing.now_ms;
     match view_type {
-        Some(_) if is_on => Err(ApiError::validation("Table already has an enabled stream")),
+        Some(_) if is_on => Err(ApiError::Validation(format!(
+            "Table already has an enabled stream: TableName: {}",
+            writing.table().description.name
+        ))),
         None if !is_on => Err(ApiError::validation("Table has no stream to disable")),
         Some(view_type) => {
             writing.alter(|table| table.enable_stream(view_type, now_ms));
