@@ -1,4 +1,4 @@
-//! What will never get through, and where it is kept instead. Pure.
+//! What will never get through, and where it is kept instead.
 //!
 //! Three places give up on an event: a source that cannot decode a record, a processor that fails
 //! on it, a sink whose index will not take it. The first two mark the event with a [`Failure`] and
