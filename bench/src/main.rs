@@ -8,6 +8,7 @@
 mod convert;
 mod latency;
 mod process;
+mod processors;
 mod records;
 mod rig;
 mod stream;
@@ -31,6 +32,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("process") {
         runtime.block_on(process::run())?;
+    }
+    if is_wanted("processors") {
+        processors::run()?;
     }
     Ok(())
 }
