@@ -10,6 +10,7 @@ mod export;
 mod latency;
 mod local;
 mod process;
+mod processors;
 mod records;
 mod rig;
 mod stream;
@@ -39,6 +40,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("process") {
         runtime.block_on(process::run())?;
+    }
+    if is_wanted("processors") {
+        processors::run()?;
     }
     Ok(())
 }
