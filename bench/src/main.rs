@@ -10,6 +10,7 @@ mod latency;
 mod process;
 mod records;
 mod rig;
+mod sink;
 mod stream;
 
 /// As in the program itself.
@@ -28,6 +29,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("latency") {
         runtime.block_on(latency::run())?;
+    }
+    if is_wanted("sink") {
+        runtime.block_on(sink::run())?;
     }
     if is_wanted("process") {
         runtime.block_on(process::run())?;
