@@ -13,7 +13,7 @@ use wire::json::Cursor;
 const RECORDS: u64 = 1_000;
 const ROUNDS: usize = 400;
 
-const SINK: &str = r#"
+pub(crate) const SINK: &str = r#"
 hosts: ["http://localhost:9200"]
 index: books
 document_id: '${getMetadata("primary_key")}'
@@ -67,7 +67,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cpu_time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+pub(crate) fn cpu_time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let now = || {
         let time = clock_gettime(ClockId::ThreadCPUTime);
         Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))

@@ -6,7 +6,9 @@
 #![expect(clippy::print_stdout, reason = "the figures are what the program is asked for")]
 
 mod convert;
+mod export;
 mod latency;
+mod local;
 mod process;
 mod records;
 mod rig;
@@ -24,6 +26,9 @@ fn main() -> anyhow::Result<()> {
     if is_wanted("convert") {
         convert::run()?;
     }
+    if is_wanted("export") {
+        export::run()?;
+    }
     if is_wanted("stream") {
         runtime.block_on(stream::run())?;
     }
@@ -32,6 +37,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("sink") {
         runtime.block_on(sink::run())?;
+    }
+    if is_wanted("local") {
+        local::run(&runtime)?;
     }
     if is_wanted("process") {
         runtime.block_on(process::run())?;

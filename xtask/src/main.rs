@@ -7,7 +7,10 @@
 )]
 
 mod bench;
+mod chaos;
+mod clients;
 mod demo;
+mod reference;
 mod shell;
 mod sim;
 mod test;
@@ -21,21 +24,31 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<ExitCode>,
 }
 
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 6] = [
     Command {
         usage: "demo [ARGUMENT…]",
         help: "Builds `streamdex` for speed and runs `streamdex demo`, which takes the arguments.",
         run: demo::run,
     },
     Command {
-        usage: "test",
-        help: "Runs all that CI runs: format, licences, lints, tests. Stops at the first that fails.",
+        usage: "test [--reference]",
+        help: "Runs all that CI runs: format, licences, lints, tests. Stops at the first that fails. `--reference` compares with servers of others, too.",
         run: test::run,
+    },
+    Command {
+        usage: "clients",
+        help: "Installs below `target` the clients in Python and Node.js that the tests use; `test` does it as well.",
+        run: clients::run,
     },
     Command {
         usage: "sim [SEED | --seeds N]",
         help: "Simulates crashing workers from many seeds, or from the one that a failure named.",
         run: sim::run,
+    },
+    Command {
+        usage: "chaos [--minutes N]",
+        help: "Three workers, killed, paused and cut off, then table and index compared; `--seed N`.",
+        run: chaos::run,
     },
     Command {
         usage: "bench [ARGUMENT…]",

@@ -9,17 +9,19 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::shell::{Misused, cargo, has_cargo, root, shown, timed};
+use crate::{
+    clients::Clients,
+    reference::Servers,
+    shell::{Misused, cargo, has_cargo, root, shown, timed},
+};
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
-    match arguments {
-        [] => {}
-        [flag] if flag == "--reference" => {
-            bail!("`--reference` is not there yet; it will compare us with the reference servers")
-        }
+    let servers = match arguments {
+        [] => Servers::default(),
+        [flag] if flag == "--reference" => Servers::start()?,
         [other, ..] => return Err(Misused(format!("`test` takes no `{other}`")).into()),
-    }
-    let (steps, took) = timed(all);
+    };
+    let (steps, took) = timed(|| all(&servers));
     let steps: Vec<_> =
         steps?.into_iter().map(|(name, took)| format!("{name} {}", seconds(took))).collect();
     println!("\nxtask: all passed in {} ({})", seconds(took), steps.join(", "));
@@ -27,7 +29,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
 }
 
 /// The steps, each with how long it took.
-fn all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
+fn all(servers: &Servers) -> anyhow::Result<Vec<(&'static str, Duration)>> {
     let mut steps = vec![step("format", cargo("fmt --all --check"), plain)?];
     if has_cargo("deny") {
         let deny = "deny --locked check --hide-inclusion-graph licenses bans sources";
@@ -37,14 +39,23 @@ fn all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
     }
     let clippy = "clippy --workspace --all-targets --locked -- -D warnings";
     steps.push(step("lints", cargo(clippy), plain)?);
+    let (clients, took) = timed(Clients::install);
+    let clients = clients?;
+    steps.push(("clients", took));
+    let with_clients = |typed: &str| {
+        let mut command = cargo(typed);
+        clients.tell(&mut command);
+        servers.tell(&mut command);
+        command
+    };
     if has_cargo("nextest") {
         let doc = "test --doc --workspace --locked";
         steps.push(step("doc tests", cargo(doc), plain)?);
         let tests = "nextest run --workspace --locked --no-fail-fast";
-        steps.push(step("tests", cargo(tests), plain)?);
+        steps.push(step("tests", with_clients(tests), plain)?);
     } else {
         let tests = "test --workspace --locked --no-fail-fast";
-        steps.push(step("tests", cargo(tests), adding_up)?);
+        steps.push(step("tests", with_clients(tests), adding_up)?);
     }
     Ok(steps)
 }

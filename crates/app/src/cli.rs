@@ -100,6 +100,15 @@ pub(crate) struct Run {
     #[arg(long, env = "STREAMDEX_DATA_DIR", default_value = "streamdex-data", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
 
+    /// Keep leases and checkpoints in a DynamoDB table, so that several processes share the work:
+    /// `dynamodb://TABLE?region=eu-west-1`
+    #[arg(long, env = "STREAMDEX_LEASES", value_name = "ADDRESS")]
+    pub(crate) leases: Option<String>,
+
+    /// Data Prepper's process file, `data-prepper-config.yaml`; its `source_coordination` is read
+    #[arg(long, value_name = "FILE", conflicts_with = "leases")]
+    pub(crate) config: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) api: ApiArgs,
 }

@@ -26,7 +26,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         // It holds everything at once, which is too much for the stack of a task.
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Local(args) => local::run(args).await,
-        Command::Run(args) => run::run(args).await,
+        Command::Run(args) => Box::pin(run::run(args)).await,
         Command::Validate(args) => validate::run(&args),
     }
 }

@@ -1,13 +1,13 @@
 //! The embedded endpoints, listening.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use axum::Router;
+use axum::{Router, serve::ListenerExt};
 use local::{clock::Clock, dynamodb::DynamoDb, opensearch::OpenSearch, s3::S3};
 use pipeline::Stop;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::{cli::EndpointArgs, failure::Failure, process::listen};
 
@@ -50,6 +50,7 @@ impl Endpoints {
         let objects = folder("s3").or_else(|| temporary.as_ref().map(|it| it.path().to_owned()));
         let objects = S3::open(&objects.unwrap_or_default(), clock);
         let objects = objects.map_err(|error| failed(&error))?;
+        tables.export_to(Arc::new(objects.clone()));
         Ok(Endpoints {
             dynamodb: address_of(&dynamodb)?,
             opensearch: address_of(&opensearch)?,
@@ -85,6 +86,12 @@ pub(crate) fn address_of(listener: &TcpListener) -> Result<SocketAddr, Failure> 
 
 /// Serves `router` until `stop` is asked.
 pub(crate) fn serve(listener: TcpListener, router: Router, stop: Stop) -> JoinHandle<()> {
+    // What is small must not wait for what comes next: clients do not send before they have it.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, "answers may come late");
+        }
+    });
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
             error!(%error, "an endpoint ended");

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod endpoints;
 mod failure;
+mod leases;
 mod plugins;
 mod process;
 mod service;

@@ -28,6 +28,8 @@ pub(crate) struct Built {
     pub(crate) pipeline: Pipeline,
     pub(crate) warnings: Vec<ConfigError>,
     source: dynamodb::Config,
+    /// How far its tables are, across restarts of the source.
+    view: dynamodb::View,
     surroundings: Surroundings,
     sinks: Vec<Arc<OpenSearchSink>>,
 }
@@ -57,6 +59,7 @@ impl Built {
         let Surroundings { environment, clock, leases, .. } = self.surroundings.clone();
         let name = self.pipeline.name();
         DynamoDbSource::new(self.source.clone(), environment, name, leases, clock)
+            .shown_in(&self.view)
     }
 }
 
@@ -103,7 +106,8 @@ pub(crate) fn build(
         targets.collect(),
         surroundings.clock.clone(),
     );
-    Ok(Built { pipeline, warnings, source, surroundings: surroundings.clone(), sinks })
+    let view = dynamodb::View::counted_in(&surroundings.meters.of(&spec.name, "dynamodb"));
+    Ok(Built { pipeline, warnings, source, view, surroundings: surroundings.clone(), sinks })
 }
 
 /// Which events a sink wants, by the places of its routes. That they exist was checked with the file.

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use aws::Environment;
-use coordination::FileLeases;
+use coordination::LeaseStore;
 use engine::{Pipeline, file::Loaded, supervise};
 use pipeline::{Clock, Meters, Stop};
 use tokio::task::JoinSet;
@@ -25,30 +25,24 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Builds the pipelines of a file, with their state in `data_dir`.
+    /// Builds the pipelines of a file, with their checkpoints in `leases` and the rest of their state
+    /// in `data_dir`.
     ///
     /// # Errors
     ///
-    /// When a setting makes no sense, or the directory cannot be used.
+    /// When a setting makes no sense.
     pub(crate) fn build(
         loaded: &Loaded,
         data_dir: &Path,
+        leases: Arc<dyn LeaseStore>,
         environment: Environment,
     ) -> Result<Service, Failure> {
-        std::fs::create_dir_all(data_dir).map_err(|error| {
-            let path = data_dir.display();
-            Failure::failed(format!(
-                "cannot write to the data directory {path}: {error}; choose another with --data-dir"
-            ))
-        })?;
-        let leases = FileLeases::open(&data_dir.join("leases.redb"))
-            .map_err(|error| Failure::failed(error.to_string()))?;
         let meters = Meters::default();
         let surroundings = Surroundings {
             environment,
             clock: Clock::real(),
             meters: meters.clone(),
-            leases: Arc::new(leases),
+            leases,
             dead_letters: data_dir.join("dead-letters"),
         };
         let built = build_all(loaded, &surroundings)?.into_iter().map(Arc::new).collect();

@@ -1,7 +1,14 @@
 //! The program, from outside: real processes, real HTTP, the AWS SDK, and real faults.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and say why")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test may panic, and say why"
+)]
 
+#[path = "it/chaos.rs"]
+mod chaos;
 #[path = "it/cluster.rs"]
 mod cluster;
 #[path = "it/endurance.rs"]

@@ -31,6 +31,8 @@ pub struct Member {
     presence: Option<Lease>,
     balance: Balance,
     told: Option<(Timestamp, Traffic)>,
+    n_done: usize,
+    abandoned: Vec<Lease>,
 }
 
 /// How many calls a store has made.
@@ -49,6 +51,9 @@ pub struct Survey {
     pub seen: Vec<Seen>,
     /// Who is alive.
     pub workers: BTreeSet<String>,
+    /// Whether partitions were finished since the last look, by whomever. What comes after them may
+    /// not be known yet.
+    pub finished_some: bool,
 }
 
 impl fmt::Debug for Member {
@@ -86,6 +91,8 @@ impl Member {
             presence: None,
             balance: Balance::default(),
             told: None,
+            n_done: 0,
+            abandoned: Vec::new(),
         }
     }
 
@@ -101,6 +108,9 @@ impl Member {
     /// When the store does not work.
     pub async fn look_around(&mut self, now: Timestamp) -> Result<Survey, LeaseError> {
         self.show(now).await?;
+        while let Some(lease) = self.abandoned.pop() {
+            ignore_lost(self.store.release(lease).await)?;
+        }
         let signs = self.store.survey(&format!("{WORKERS}{}/", self.pipeline), now).await?;
         let mut workers = BTreeSet::from([self.name.clone()]);
         for Seen { lease, available } in signs {
@@ -109,15 +119,15 @@ impl Member {
             } else if lease.owner != self.name {
                 info!(worker = %lease.owner, "has been silent for too long; its partitions are free");
                 // Others may be doing the same, or it may have come back just now.
-                match self.store.remove(lease).await {
-                    Err(error) if !error.is_lost() => return Err(error),
-                    _ => {}
-                }
+                ignore_lost(self.store.remove(lease).await)?;
             }
         }
         let seen = self.store.survey(&format!("{}/", self.pipeline), now).await?;
         self.tell_traffic(&seen, now);
-        Ok(Survey { seen, workers })
+        let n_done = seen.iter().filter(|it| it.lease.done).count();
+        let finished_some = self.n_done < n_done;
+        self.n_done = n_done;
+        Ok(Survey { seen, workers, finished_some })
     }
 
     /// What to take up and what to let go, given a survey, the partitions whose turn has come, and
@@ -128,8 +138,11 @@ impl Member {
         ready: &[String],
         reading: &BTreeSet<String>,
     ) -> Moves {
-        let Survey { seen, workers } = survey;
-        self.balance.round(&View { me: &self.name, workers, seen, ready, reading })
+        let Survey { seen, workers, .. } = survey;
+        let view = View { me: &self.name, workers, seen, ready, reading };
+        let moves = self.balance.round(&view);
+        self.abandoned.clone_from(&moves.abandoned);
+        moves
     }
 
     /// Lets go of everything, so that others need not wait. To be called when nothing is read any

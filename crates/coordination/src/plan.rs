@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Seen;
+use crate::{Lease, Seen};
 
 /// In how many rounds running a worker must have too much before it lets go of some.
 const PATIENCE_ROUNDS: u32 = 2;
@@ -40,6 +40,8 @@ pub struct Moves {
     pub let_go: Vec<String>,
     /// Stop reading these: somebody else has them.
     pub lost: Vec<String>,
+    /// Let go of these at once: they are held, but not read. Reading them failed.
+    pub abandoned: Vec<Lease>,
 }
 
 /// Plans the rounds of one worker.
@@ -66,6 +68,7 @@ impl Balance {
             take: take.map(str::to_owned).collect(),
             let_go: can_go.take(too_much).map(|it| (*it).to_owned()).collect(),
             lost: view.lost(),
+            abandoned: view.abandoned(),
         }
     }
 }
@@ -128,6 +131,16 @@ impl<'a> View<'a> {
             lucky.due += 1;
         }
         shares
+    }
+
+    /// What is held and should be read, and is not. As long as this worker shows signs of life, nobody
+    /// else would take it.
+    fn abandoned(&self) -> Vec<Lease> {
+        let ready: BTreeSet<&str> = self.ready.iter().map(String::as_str).collect();
+        let mine = self.seen.iter().filter(|it| it.lease.owner == self.me && !it.available);
+        let open = mine.map(|it| &it.lease).filter(|it| !it.done);
+        let to_read = open.filter(|it| ready.contains(it.partition.as_str()));
+        to_read.filter(|it| !self.reading.contains(&it.partition)).cloned().collect()
     }
 
     /// What is being read although somebody else has it.

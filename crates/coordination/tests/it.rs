@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "it/member.rs"]
+mod member;
+#[path = "it/table.rs"]
+mod table;
+
 use coordination::{FileLeases, LEASE_TERM, Lease, LeaseStore, MemoryLeases};
 use pipeline::Timestamp;
 
@@ -14,12 +19,21 @@ async fn check_lease_store(store: &dyn LeaseStore) {
     saving_renews(store).await;
     what_is_released_is_free_at_once(store).await;
     what_is_done_is_given_to_nobody(store).await;
+    what_is_removed_is_gone_and_nobody_removes_what_another_has(store).await;
+    a_survey_tells_what_could_be_had(store).await;
+    every_write_shows(store).await;
+    assert_eq!(store.term(), LEASE_TERM);
     leases_are_listed_by_the_beginning_of_their_partition(store).await;
 }
 
 #[tokio::test]
 async fn memory() {
     check_lease_store(&MemoryLeases::default()).await;
+}
+
+#[tokio::test]
+async fn what_costs_nothing_is_not_counted() {
+    assert_eq!(MemoryLeases::default().traffic(), None);
 }
 
 #[tokio::test]
@@ -88,6 +102,52 @@ async fn what_is_done_is_given_to_nobody(store: &dyn LeaseStore) {
     store.release(lease).await.unwrap();
     assert!(after_a_term(store, "done", "bob").await.is_none());
     assert!(store.list("done").await.unwrap()[0].done);
+}
+
+async fn what_is_removed_is_gone_and_nobody_removes_what_another_has(store: &dyn LeaseStore) {
+    let first = store.acquire("gone", "ada", START).await.unwrap().unwrap();
+    let second = after_a_term(store, "gone", "bob").await.unwrap();
+    assert!(store.remove(first).await.unwrap_err().is_lost());
+    store.remove(second.clone()).await.unwrap();
+    store.remove(second).await.unwrap();
+    assert_eq!(store.list("gone").await.unwrap(), []);
+    let anew = store.acquire("gone", "cid", START).await.unwrap().unwrap();
+    assert_eq!((anew.token, anew.checkpoint), (1, None));
+}
+
+async fn a_survey_tells_what_could_be_had(store: &dyn LeaseStore) {
+    let owner = |name: &str| format!("{name} the surveyor");
+    for (partition, owner) in [("survey/a", owner("ada")), ("survey/b", owner("bob"))] {
+        store.acquire(partition, &owner, START).await.unwrap().unwrap();
+    }
+    let free = store.acquire("survey/c", &owner("cid"), START).await.unwrap().unwrap();
+    store.release(free).await.unwrap();
+    let mut done = store.acquire("survey/d", &owner("cid"), START).await.unwrap().unwrap();
+    done.done = true;
+    store.release(done).await.unwrap();
+    let mut sign = store.acquire("survey-sign", &owner("bob"), START).await.unwrap().unwrap();
+
+    let mut available = Vec::new();
+    for part in 0..4 {
+        let now = START.after(LEASE_TERM * part / 3);
+        store.save(&mut sign, now).await.unwrap();
+        store.survey("survey-", now).await.unwrap();
+        let seen = store.survey("survey/", now).await.unwrap();
+        available = seen.iter().map(|it| it.available).collect();
+        assert_eq!(available[..], [3 <= part, false, true, false], "after {part} thirds of a term");
+    }
+    assert_eq!(available.len(), 4);
+}
+
+async fn every_write_shows(store: &dyn LeaseStore) {
+    let mut lease = store.acquire("shown", "ada", START).await.unwrap().unwrap();
+    let mut renewals = vec![lease.renewals];
+    store.save(&mut lease, START).await.unwrap();
+    renewals.push(lease.renewals);
+    store.release(lease).await.unwrap();
+    renewals.push(store.list("shown").await.unwrap()[0].renewals);
+    renewals.push(store.acquire("shown", "bob", START).await.unwrap().unwrap().renewals);
+    assert_eq!(renewals, [1, 2, 3, 4]);
 }
 
 async fn leases_are_listed_by_the_beginning_of_their_partition(store: &dyn LeaseStore) {

@@ -3,10 +3,10 @@
 //! Each image is walked over once: what finds its end converts it, too. Events share the page and
 //! the converted text.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use pipeline::{Document, Event, Origin, Path, SequenceNumber, Table};
+use pipeline::{Document, Event, Failure, Origin, Path, SequenceNumber, Table};
 use wire::{
     json::Malformed,
     stream::{ChangeKind, Record, page},
@@ -46,8 +46,8 @@ pub struct Page {
 ///
 /// # Errors
 ///
-/// When the answer as a whole makes no sense. A single image that makes none becomes an event all
-/// the same, and a dead letter when somebody tries to write it.
+/// When the answer as a whole makes no sense. A single record that makes none becomes an event all
+/// the same, which says so and ends in the dead letters.
 pub fn convert(
     body: &Bytes,
     conversion: &Conversion,
@@ -58,12 +58,25 @@ pub fn convert(
     let page = page(body, &mut plain)?;
     let plain = Bytes::from(plain);
     let full = FULL_RECORDS <= page.records.len() || FULL_BYTES <= body.len();
-    let after = page.records.last().map(|it| sequence_number(body, it)).transpose()?;
     let mut events = Vec::with_capacity(page.records.len());
-    for record in page.records {
-        let version = versions.next(record.created_ms);
+    let mut after = None;
+    let mut bad = page.bad.into_iter().peekable();
+    for n in 0..=page.records.len() {
+        while let Some((_, place)) = bad.next_if(|(before, _)| *before == n) {
+            after = Some(
+                sequence_number_in(&body[place.clone()]).ok_or(Malformed { at: place.start })?,
+            );
+            events.push(set_aside(body, place));
+        }
+        let Some(record) = page.records.get(n) else { break };
+        after = Some(sequence_number(body, record)?);
+        let version = versions.peek(record.created_ms);
+        let event = event(body, &plain, record.clone(), version, conversion);
+        if event.failure.is_none() {
+            versions.next(record.created_ms);
+        }
         if conversion.not_before_ms <= record.created_ms {
-            events.push(event(body, &plain, record, version, conversion));
+            events.push(event);
         }
     }
     let last = after.map(|after| Progress { after: Some(after), version: versions.last() });
@@ -76,7 +89,26 @@ fn sequence_number(body: &Bytes, record: &Record) -> Result<SequenceNumber, Malf
     digits.ok().and_then(|it| it.parse().ok()).ok_or(malformed)
 }
 
-fn event(
+/// The sequence number of what is no record: without one, nobody could read on behind it.
+fn sequence_number_in(text: &[u8]) -> Option<SequenceNumber> {
+    const NAME: &[u8] = b"\"SequenceNumber\"";
+    let rest = &text[memchr::memmem::find(text, NAME)? + NAME.len()..];
+    let rest =
+        rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+    std::str::from_utf8(rest.split(|it| *it == b'"').next()?).ok()?.parse().ok()
+}
+
+/// What is no record goes to the dead letters, as it came.
+fn set_aside(body: &Bytes, place: Range<usize>) -> Event {
+    let reason = "what the stream sent is no record".to_owned();
+    Event {
+        document: Document::Item(body.slice(place)),
+        failure: Some(Failure { plugin: "dynamodb".to_owned(), reason }),
+        ..Event::default()
+    }
+}
+
+pub(crate) fn event(
     body: &Bytes,
     plain: &Bytes,
     record: Record,
@@ -88,14 +120,19 @@ fn event(
             Document::Item(body.slice(record.old_image.clone()))
         }
         // DynamoDB sends no new image, and the document of a removed item is empty.
-        (ChangeKind::Remove, _) => Document::default(),
-        // What could not be converted is shown as it came, and refused where it is written.
+        (ChangeKind::Remove, _) if record.plain.is_empty() => Document::default(),
+        // What could not be converted is shown as it came.
         _ if record.plain.is_empty() => Document::Item(body.slice(record.new_image.clone())),
         _ => Document::Json(plain.slice(record.plain.clone())),
     };
     let table = Arc::clone(&conversion.table);
+    let failure = matches!(document, Document::Item(_) if record.kind != ChangeKind::Remove);
+    let failure = failure.then(|| Failure {
+        plugin: "dynamodb".to_owned(),
+        reason: "the new image of the record is missing, or is no DynamoDB JSON".to_owned(),
+    });
     let origin = Origin { table, body: body.clone(), record, path: Path::Stream, version };
-    Event { document, origin: Some(origin), ..Event::default() }
+    Event { document, origin: Some(origin), failure, ..Event::default() }
 }
 
 #[cfg(test)]
@@ -167,5 +204,34 @@ mod tests {
         let page = convert(&body(), &conversion, &mut Versions::default()).unwrap();
         assert_eq!(page.events.len(), 1);
         assert_eq!(page.last.unwrap().version, 8_000_000);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_set_aside_in_its_place() {
+        let text = String::from_utf8(body().to_vec()).unwrap();
+        let second = text.find("{\"eventName\":\"MODIFY\"").unwrap();
+        for (bad, has_origin) in [
+            (text[second..].replacen("MODIFY", "RENAME", 1), false),
+            (text[second..].replacen("\"N\":\"1.50\"", "\"N\":\"one\"", 1), true),
+            (text[second..].replacen("NewImage", "NoImage", 1), true),
+        ] {
+            let body = Bytes::from(format!("{}{bad}", &text[..second]));
+            let conversion = conversion(ViewOnRemove::NewImage, 0);
+            let page = convert(&body, &conversion, &mut Versions::default()).unwrap();
+            let failed: Vec<bool> = page.events.iter().map(|it| it.failure.is_some()).collect();
+            assert_eq!(failed, [false, true, false], "{bad}");
+            assert_eq!(page.events[1].origin.is_some(), has_origin);
+            assert_eq!(page.last.unwrap().to_string(), "000000000000000000003 version 8000000");
+        }
+    }
+
+    #[test]
+    fn one_can_read_on_behind_what_is_no_record() {
+        let body = Bytes::from_static(br#"{"Records":[{"x":{"SequenceNumber" : "17"}}]}"#);
+        let conversion = conversion(ViewOnRemove::NewImage, 0);
+        let page = convert(&body, &conversion, &mut Versions::after(5)).unwrap();
+        assert_eq!(page.last, "17 version 5".parse().ok());
+        let nowhere = Bytes::from_static(br#"{"Records":[{"x":7}]}"#);
+        assert!(convert(&nowhere, &conversion, &mut Versions::default()).is_err());
     }
 }

@@ -11,11 +11,16 @@ const SHARDS_PER_PAGE: u32 = 100;
 /// How many pages of shards we are ready to read: tens of thousands of shards.
 const PAGES_MAX: usize = 1_000;
 
-/// A table whose stream can be read.
+/// What DynamoDB says of a table.
 #[derive(Clone, Debug)]
-pub(crate) struct Streamed {
+pub(crate) struct DescribedTable {
     pub(crate) table: Table,
-    pub(crate) stream_arn: String,
+    /// As DynamoDB tells it.
+    pub(crate) arn: String,
+    /// What to call the table in other calls.
+    pub(crate) name: String,
+    /// Its stream, if that is on: the ARN and the view type.
+    pub(crate) stream: Option<(String, String)>,
 }
 
 /// Why a table's stream cannot be read.
@@ -32,10 +37,15 @@ pub(crate) enum DiscoveryError {
          enable it again with NEW_AND_OLD_IMAGES or NEW_IMAGE"
     )]
     NoNewImage { table: String, view: String },
+    #[error("not allowed to call {operation}: {message}; grant `dynamodb:{operation}` on {arn}")]
+    NotAllowed { operation: String, message: String, arn: String },
     #[error(
-        "not allowed to call {operation}: {message}; grant `dynamodb:{operation}` on the table and its stream"
+        "point-in-time recovery is off for table `{table}`, and an export needs it; enable it, or write \
+         `scan: {{}}` instead of `export`"
     )]
-    NotAllowed { operation: String, message: String },
+    NoRecovery { table: String },
+    #[error("the stream {0} is gone")]
+    StreamGone(String),
     #[error(transparent)]
     Call(CallError),
     #[error("{operation}: the answer makes no sense")]
@@ -48,24 +58,35 @@ impl DiscoveryError {
     }
 }
 
-impl From<CallError> for DiscoveryError {
-    fn from(error: CallError) -> DiscoveryError {
-        match error {
-            CallError::Refused { operation, code, message, .. }
-                if code == "AccessDeniedException" =>
-            {
-                DiscoveryError::NotAllowed { operation, message }
+/// What an error of a call about `arn` means.
+fn about(arn: &str) -> impl Fn(CallError) -> DiscoveryError {
+    move |error| match error {
+        CallError::Refused { operation, code, message, .. } if code == "AccessDeniedException" => {
+            DiscoveryError::NotAllowed { operation, message, arn: arn.to_owned() }
+        }
+        error => DiscoveryError::Call(error),
+    }
+}
+
+impl DescribedTable {
+    /// The ARN of its stream, if that will do.
+    pub(crate) fn stream_arn(&self) -> Result<&str, DiscoveryError> {
+        let table = self.table.name.clone();
+        match &self.stream {
+            None => Err(DiscoveryError::NoStream { table }),
+            Some((arn, view)) if matches!(view.as_str(), "NEW_IMAGE" | "NEW_AND_OLD_IMAGES") => {
+                Ok(arn)
             }
-            error => DiscoveryError::Call(error),
+            Some((_, view)) => Err(DiscoveryError::NoNewImage { table, view: view.clone() }),
         }
     }
 }
 
-/// Asks what the table looks like, and whether its stream will do.
+/// Asks what the table looks like.
 pub(crate) async fn describe_table(
     dynamodb: &JsonService,
     arn: &TableArn,
-) -> Result<Streamed, DiscoveryError> {
+) -> Result<DescribedTable, DiscoveryError> {
     // DynamoDB takes the ARN for the name, so that tables of other accounts can be read. Endpoints
     // on this machine have other accounts in their ARNs than the file may say.
     let name = if dynamodb.endpoint().contains("amazonaws.com") { &arn.text } else { &arn.table };
@@ -74,7 +95,7 @@ pub(crate) async fn describe_table(
             let (table, endpoint) = (arn.table.clone(), dynamodb.endpoint().to_owned());
             return Err(DiscoveryError::NoTable { table, endpoint });
         }
-        answer => answer?,
+        answer => answer.map_err(about(&arn.text))?,
     };
     let malformed = || DiscoveryError::Malformed { operation: "DescribeTable" };
     let described = answer.get("Table").ok_or_else(malformed)?;
@@ -92,26 +113,55 @@ pub(crate) async fn describe_table(
     let is_enabled = specification
         .and_then(|it| it.get("StreamEnabled"))
         .is_some_and(|it| it.as_bool() == Some(true));
-    let (true, Some(stream_arn)) = (is_enabled, text(described, "LatestStreamArn")) else {
-        return Err(DiscoveryError::NoStream { table: table.name });
-    };
     let view = specification.and_then(|it| text(it, "StreamViewType")).unwrap_or_default();
-    if !matches!(view, "NEW_IMAGE" | "NEW_AND_OLD_IMAGES") {
-        return Err(DiscoveryError::NoNewImage { table: table.name, view: view.to_owned() });
-    }
-    Ok(Streamed { table, stream_arn: stream_arn.to_owned() })
+    let stream = text(described, "LatestStreamArn").filter(|_| is_enabled);
+    Ok(DescribedTable {
+        table,
+        arn: text(described, "TableArn").unwrap_or(&arn.text).to_owned(),
+        name: name.clone(),
+        stream: stream.map(|it| (it.to_owned(), view.to_owned())),
+    })
 }
 
-/// Asks for every shard of the stream.
+/// Makes sure that the table can be exported.
+pub(crate) async fn check_recovery(
+    dynamodb: &JsonService,
+    described: &DescribedTable,
+) -> Result<(), DiscoveryError> {
+    let question = json!({ "TableName": described.name });
+    let answer = match dynamodb.ask("DescribeContinuousBackups", &question).await {
+        // An endpoint that does not know it keeps no backups to look at.
+        Err(error) if error.code() == Some("UnknownOperationException") => return Ok(()),
+        answer => answer.map_err(about(&described.arn))?,
+    };
+    let path = ["ContinuousBackupsDescription", "PointInTimeRecoveryDescription"];
+    let status = path.iter().try_fold(&answer, |it, name| it.get(name));
+    match status.and_then(|it| text(it, "PointInTimeRecoveryStatus")) {
+        Some("ENABLED") => Ok(()),
+        _ => Err(DiscoveryError::NoRecovery { table: described.table.name.clone() }),
+    }
+}
+
+/// Asks for every shard of the stream; or, which is much less where there are thousands, for the
+/// children of one.
 pub(crate) async fn describe_stream(
     streams: &JsonService,
     stream_arn: &str,
+    children_of: Option<&str>,
 ) -> Result<Vec<Described>, DiscoveryError> {
     let malformed = || DiscoveryError::Malformed { operation: "DescribeStream" };
     let mut shards = Vec::new();
     let mut question = json!({ "StreamArn": stream_arn, "Limit": SHARDS_PER_PAGE });
+    if let Some(parent) = children_of {
+        question["ShardFilter"] = json!({ "Type": "CHILD_SHARDS", "ShardId": parent });
+    }
     for _ in 0..PAGES_MAX {
-        let answer = streams.ask("DescribeStream", &question).await?;
+        let answer = match streams.ask("DescribeStream", &question).await {
+            Err(error) if error.code() == Some("ResourceNotFoundException") => {
+                return Err(DiscoveryError::StreamGone(stream_arn.to_owned()));
+            }
+            answer => answer.map_err(about(stream_arn))?,
+        };
         let description = answer.get("StreamDescription").ok_or_else(malformed)?;
         let page = description.get("Shards").and_then(Value::as_array).ok_or_else(malformed)?;
         for shard in page {

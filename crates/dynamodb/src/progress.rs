@@ -36,9 +36,14 @@ impl Versions {
 
     /// The version of the next change, made at `created_ms`.
     pub fn next(&mut self, created_ms: u64) -> u64 {
-        let earliest = (created_ms / 1000).saturating_mul(PER_SECOND);
-        self.last = earliest.max(self.last + 1);
+        self.last = self.peek(created_ms);
         self.last
+    }
+
+    /// The version that the next change would get. For one that goes to the dead letters: sent again,
+    /// it gives way to the change behind it.
+    pub fn peek(&self, created_ms: u64) -> u64 {
+        (created_ms / 1000).saturating_mul(PER_SECOND).max(self.last + 1)
     }
 
     /// The version given last.
@@ -102,5 +107,92 @@ mod tests {
         for text in ["", "start", "x version 1", "12 version x", "version 1"] {
             assert!(text.parse::<Progress>().is_err(), "{text}");
         }
+    }
+
+    use proptest::{prelude::*, test_runner::TestCaseResult};
+
+    /// A change of an item, a split of its shard, or a crash of its reader.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// Of one of the items, this long after (or before) the change before it.
+        Change { item: u8, later_ms: i64 },
+        /// What was read is safe, and the checkpoint written.
+        Save,
+        /// The shard ends; what follows comes from its children.
+        Split,
+        /// Another worker reads on from the checkpoint.
+        Move,
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0u8..4, -1_500i64..2_500).prop_map(|(item, later_ms)| Step::Change { item, later_ms }),
+            2 => Just(Step::Save),
+            1 => Just(Step::Split),
+            2 => Just(Step::Move),
+        ]
+    }
+
+    proptest! {
+        /// Whoever reads, however often: a change has one version, and later changes of its item have
+        /// higher ones.
+        #[test]
+        fn versions_grow_with_every_change_of_an_item(
+            steps in prop::collection::vec(any_step(), 1..120)
+        ) {
+            check_versions_grow_with_every_change_of_an_item(&steps)?;
+        }
+    }
+
+    fn check_versions_grow_with_every_change_of_an_item(steps: &[Step]) -> TestCaseResult {
+        // Where the items of each shard are read on: the even ones and the odd ones part at the first
+        // split. Then the changes that were read since, to be read again by the next worker.
+        let mut saved = [Progress { after: None, version: 0 }; 2];
+        let mut versions = [Versions::default(); 2];
+        let mut unsaved: [Vec<(u8, u64, u64)>; 2] = [Vec::new(), Vec::new()];
+        let mut last = [0u64; 4];
+        let (mut now_ms, mut is_split) = (1_764_000_000_000i64, false);
+        for step in steps {
+            match *step {
+                Step::Change { item, later_ms } => {
+                    now_ms += later_ms;
+                    let shard = usize::from(is_split && item % 2 == 1);
+                    let created_ms = now_ms.unsigned_abs();
+                    let version = versions[shard].next(created_ms);
+                    prop_assert!(last[usize::from(item)] < version);
+                    last[usize::from(item)] = version;
+                    unsaved[shard].push((item, created_ms, version));
+                }
+                Step::Save => {
+                    for shard in 0..2 {
+                        let text =
+                            Progress { after: None, version: versions[shard].last() }.to_string();
+                        saved[shard] =
+                            text.parse().map_err(|_| TestCaseError::fail("unreadable"))?;
+                        unsaved[shard].clear();
+                    }
+                }
+                // A parent is done when all of it is safe; children go on above it.
+                Step::Split => {
+                    unsaved.iter_mut().for_each(Vec::clear);
+                    if !std::mem::replace(&mut is_split, true) {
+                        versions[1] = versions[0];
+                    }
+                    for shard in 0..2 {
+                        saved[shard].version = versions[shard].last();
+                        versions[shard] = Versions::after(saved[shard].version);
+                    }
+                }
+                Step::Move => {
+                    for shard in 0..2 {
+                        versions[shard] = Versions::after(saved[shard].version);
+                        for (_, created_ms, version) in &unsaved[shard] {
+                            prop_assert_eq!(versions[shard].next(*created_ms), *version);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -6,13 +6,14 @@ use aws::{CallError, JsonService};
 use bytes::Bytes;
 use coordination::{Lease, LeaseError, LeaseStore};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use pipeline::{Clock, Event, Lane, Outcome, Stop, Timestamp};
+use pipeline::{Clock, Delivery, Event, Lane, Outcome, Stop, Timestamp};
 use serde_json::json;
 use tracing::{info, warn};
 use wire::json::Malformed;
 
 use crate::{
     Action, Conversion, Input, Pace, Progress, Shard, ShardIterator, Start, Versions, convert,
+    deletes::ShardDeletes, gaps::Gaps,
 };
 
 /// How many records to ask for at a time. DynamoDB allows no more.
@@ -32,6 +33,8 @@ pub(crate) struct ShardReader {
     pub(crate) pace: Pace,
     pub(crate) store: Arc<dyn LeaseStore>,
     pub(crate) clock: Clock,
+    pub(crate) deletes: ShardDeletes,
+    pub(crate) gaps: Gaps,
     pub(crate) lease: Lease,
     pub(crate) lane: Lane,
     /// Told once the shard is being read.
@@ -56,6 +59,8 @@ pub(crate) enum ReadError {
     Lease(#[from] LeaseError),
     #[error("GetRecords: the answer makes no sense: {0}")]
     Malformed(#[from] Malformed),
+    #[error("not allowed to call {operation}: {message}; grant `dynamodb:{operation}` on {arn}")]
+    NotAllowed { operation: String, message: String, arn: String },
 }
 
 /// What reading led to.
@@ -64,6 +69,13 @@ enum Answer {
     Page(Bytes),
     Expired,
     Trimmed,
+    Gone,
+}
+
+/// What became of a page so far.
+enum Emitted {
+    OnItsWay(Delivery),
+    Settled(Outcome),
 }
 
 impl ShardReader {
@@ -95,20 +107,13 @@ impl ShardReader {
                         asking = self.read(&iterator, not_before).boxed();
                         None
                     }
-                    Action::Emit(last) => {
-                        let events = std::mem::take(&mut page);
-                        if events.is_empty() {
-                            Some(Input::Settled(last, Outcome::Delivered))
-                        } else {
-                            match self.lane.send(events).await {
-                                Ok(delivery) => {
-                                    settling.push(delivery.map(move |it| (last, it)));
-                                    None
-                                }
-                                Err(_closed) => Some(Input::Settled(last, Outcome::Failed)),
-                            }
+                    Action::Emit(last) => match self.emit(std::mem::take(&mut page)).await? {
+                        Emitted::OnItsWay(delivery) => {
+                            settling.push(delivery.map(move |it| (last, it)));
+                            None
                         }
-                    }
+                        Emitted::Settled(outcome) => Some(Input::Settled(last, outcome)),
+                    },
                     Action::Save(progress) => {
                         self.lease.checkpoint = Some(progress.to_string());
                         unsaved = !save_every.is_zero();
@@ -131,12 +136,16 @@ impl ShardReader {
             let input = tokio::select! {
                 answer = &mut asking => {
                     asking = futures::future::pending().boxed();
-                    match answer? {
+                    match answer.map_err(|it| self.judge(it))? {
                         Answer::Iterator(iterator) => Input::Iterator(iterator),
                         Answer::Expired => Input::IteratorExpired,
                         Answer::Trimmed => {
-                            self.say_trimmed();
+                            self.note_gap("changes older than a day were dropped before they were read").await?;
                             Input::Trimmed
+                        }
+                        Answer::Gone => {
+                            self.note_gap("the shard is older than a day, and gone").await?;
+                            Input::Gone
                         }
                         Answer::Page(body) => {
                             let read = convert(&body, &self.conversion, &mut versions)?;
@@ -174,12 +183,34 @@ impl ShardReader {
         }
     }
 
-    fn say_trimmed(&self) {
-        warn!(
-            shard = %self.shard,
-            "changes older than a day were trimmed before they were read; \
-             going on at the oldest one left, items changed in between may differ"
-        );
+    /// Sends a page down the pipeline; its deletes are kept first, if a load is under way.
+    async fn emit(&mut self, events: Vec<Event>) -> Result<Emitted, ReadError> {
+        if events.is_empty() {
+            return Ok(Emitted::Settled(Outcome::Delivered));
+        }
+        self.deletes.keep(&events).await?;
+        let n_events = events.len() as u64;
+        self.deletes.count(n_events);
+        Ok(match self.lane.send(events).await {
+            Ok(delivery) => Emitted::OnItsWay(delivery),
+            Err(_closed) => Emitted::Settled(Outcome::Failed),
+        })
+    }
+
+    async fn note_gap(&mut self, why: &str) -> Result<(), LeaseError> {
+        let place = self.lease.checkpoint.as_deref().unwrap_or("start").replace(' ', "-");
+        self.gaps.note(&self.shard, &place, why).await
+    }
+
+    fn judge(&self, error: CallError) -> ReadError {
+        match error {
+            CallError::Refused { operation, code, message, .. }
+                if code == "AccessDeniedException" =>
+            {
+                ReadError::NotAllowed { operation, message, arn: self.stream_arn.to_string() }
+            }
+            error => error.into(),
+        }
     }
 
     fn seek(&self, start: Start) -> impl Future<Output = Result<Answer, CallError>> + Send + use<> {
@@ -284,6 +315,7 @@ async fn ask(
         match error.code() {
             Some("ExpiredIteratorException") => return Ok(Err(Answer::Expired)),
             Some("TrimmedDataAccessException") => return Ok(Err(Answer::Trimmed)),
+            Some("ResourceNotFoundException") => return Ok(Err(Answer::Gone)),
             _ if error.is_transient() => {
                 warn!(%error, wait_ms = wait.as_millis(), "the stream did not answer, asking again");
             }

@@ -1,29 +1,82 @@
-//! Two workers, one shard, and what can go wrong between them: crashes, stalls long enough to
-//! lose the lease, failed writes, expired iterators, deliveries out of order.
+//! Workers that share the stream of a table, and what can go wrong between them: crashes, stalls long
+//! enough to lose every lease, lost networks, clocks that differ and jump, shards that split and roll
+//! while they are read, throttled and failing calls, writes that arrive late, answers that never do,
+//! an outage long enough for the index to forget its tombstones, and a load of the table beside it all.
 //!
 //! Everything random comes from one seed. A failure prints it; `cargo xtask sim SEED` replays it, and
 //! `cargo xtask sim` tries many more of them.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and say why")]
 
-use std::{collections::BTreeMap, env, ops::Range, time::Duration};
+#[path = "simulation/ends.rs"]
+mod ends;
+#[path = "simulation/load.rs"]
+mod load;
+#[path = "simulation/worker.rs"]
+mod worker;
 
-use coordination::{Lease, LeaseStore, MemoryLeases};
-use dynamodb::{Action, Input, Pace, Progress, Shard, ShardIterator, Start, Versions};
+use std::{
+    env,
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use coordination::{LeaseStore, MemoryLeases};
 use futures::FutureExt;
-use pipeline::{Outcome, SequenceNumber, Timestamp};
+use pipeline::Timestamp;
+
+use crate::{
+    ends::{Index, Ledger, Table},
+    load::Load,
+    worker::{PREFIX, Worker},
+};
 
 /// How many worlds to run when nobody says.
-const N_SEEDS: u64 = 500;
-const N_RECORDS: u64 = 40;
-const STEPS_MAX: usize = 100_000;
-/// Several records a second, so that their versions are told apart by rank.
-const RECORDS_PER_SECOND: u64 = 7;
+const N_SEEDS: u64 = 2_000;
+const N_WORKERS: usize = 3;
+const N_CHANGES: usize = 60;
+const SHARDS_MAX: usize = 12;
+const STEPS_MAX: usize = 200_000;
+/// How often to look whether everything was read.
+const STEPS_BETWEEN_LOOKS: usize = 50;
+/// How far time goes on in a step, at most.
+const STEP_MS: u64 = 600;
+/// How long everybody is left in peace before shares are compared: long enough to notice who is
+/// gone, to let go and to take.
+const PEACE: Duration = Duration::from_mins(5);
+/// A request on its way for longer than this has failed, for good.
+const LATE_MAX_MS: u64 = 60_000;
 
 #[test]
-fn every_record_reaches_the_index() {
-    for seed in seeds() {
-        World::new(seed).run();
+fn table_and_index_are_equal_in_the_end() {
+    let seeds = seeds();
+    let next = AtomicU64::new(seeds.start);
+    let one_after_the_other = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seeds.end <= seed {
+                return;
+            }
+            let told = Told(seed);
+            World::new(seed).run();
+            std::mem::forget(told);
+        }
+    };
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..n_threads {
+            scope.spawn(one_after_the_other);
+        }
+    });
+}
+
+/// Says which seed it was, if the world ends badly.
+struct Told(u64);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        eprintln!("seed {}: replay it with `cargo xtask sim {}`", self.0, self.0);
     }
 }
 
@@ -39,175 +92,205 @@ fn seeds() -> Range<u64> {
     }
 }
 
-struct World {
-    seed: u64,
+/// What all workers have in common.
+struct Shared {
     rng: fastrand::Rng,
+    /// The time, which nobody knows.
     now: Timestamp,
     leases: MemoryLeases,
-    /// Which version each record was written with, the first time and ever after.
-    index: BTreeMap<u64, u64>,
-    checkpoint: Option<Progress>,
-    workers: [Option<Worker>; 2],
-    finished: bool,
+    table: Table,
+    index: Index,
+    ledger: Ledger,
+    /// Whether anything still goes wrong.
+    is_calm: bool,
+    /// Writes of workers that are gone, still on their way: when they arrive, and what.
+    late: Vec<(Timestamp, Vec<(usize, u64)>)>,
+    /// Rows on their way, with the version of all of them.
+    late_rows: Vec<(Timestamp, u64, Vec<(u8, u32)>)>,
+    load: Option<Load>,
 }
 
-struct Worker {
-    lease: Lease,
-    shard: Shard,
-    todo: Vec<Action>,
-    /// Each with where it ends, and its records with their versions.
-    in_flight: Vec<(Progress, Vec<(u64, u64)>)>,
-    page: Vec<(u64, u64)>,
-    read_to: u64,
-    versions: Versions,
+struct World {
+    shared: Shared,
+    workers: Vec<Option<Worker>>,
+    n_started: u64,
+}
+
+impl Shared {
+    fn happens(&mut self, times: u32, out_of: u32) -> bool {
+        !self.is_calm && self.rng.u32(0..out_of) < times
+    }
+
+    /// Changes arrive at the index, each with its version.
+    fn apply(&mut self, batch: &[(usize, u64)]) {
+        for (n, version) in batch {
+            let change = &self.table.changes[*n];
+            self.index.write(self.now, change.key, *version, change.value);
+            self.ledger.applied[*n] = true;
+        }
+    }
+
+    fn apply_rows(&mut self, version: u64, rows: &[(u8, u32)]) {
+        for (key, value) in rows {
+            self.index.write(self.now, *key, version, Some(*value));
+        }
+    }
+
+    fn late_writes_arrive(&mut self) {
+        let now = self.now;
+        for (_, batch) in self.late.extract_if(.., |it| it.0 <= now).collect::<Vec<_>>() {
+            self.apply(&batch);
+        }
+        for (_, version, rows) in
+            self.late_rows.extract_if(.., |it| it.0 <= now).collect::<Vec<_>>()
+        {
+            self.apply_rows(version, &rows);
+        }
+    }
 }
 
 impl World {
     fn new(seed: u64) -> World {
-        World {
-            seed,
+        let shared = Shared {
             rng: fastrand::Rng::with_seed(seed),
-            now: Timestamp(0),
+            now: Timestamp(1_000_000),
             leases: MemoryLeases::default(),
-            index: BTreeMap::new(),
-            checkpoint: None,
-            workers: [None, None],
-            finished: false,
-        }
+            table: Table::default(),
+            index: Index::default(),
+            ledger: Ledger::default(),
+            is_calm: false,
+            late: Vec::new(),
+            late_rows: Vec::new(),
+            load: None,
+        };
+        World { shared, workers: (0..N_WORKERS).map(|_| None).collect(), n_started: 0 }
     }
 
     fn run(mut self) {
-        for _ in 0..STEPS_MAX {
-            let worker = self.rng.usize(0..2);
-            self.now = self.now.after(Duration::from_millis(self.rng.u64(0..2_000)));
-            self.step(worker);
-            if self.finished {
-                assert!(self.index.keys().copied().eq(1..=N_RECORDS), "seed {}", self.seed);
-                let versions: Vec<_> = self.index.values().collect();
-                assert!(versions.is_sorted_by(|a, b| a < b), "seed {}: {versions:?}", self.seed);
-                return;
+        let with_outage = self.shared.rng.u32(0..4) == 0;
+        let with_load = self.shared.rng.u32(0..2) == 0;
+        if with_load {
+            self.shared.table.fill(&mut self.shared.rng);
+        }
+        let mut n_steps = 0;
+        while self.shared.table.changes.len() < N_CHANGES {
+            self.step(&mut n_steps);
+            self.shared.write();
+            self.shared.reshard();
+            let n_changes = self.shared.table.changes.len();
+            if with_load && self.shared.load.is_none() && N_CHANGES / 4 < n_changes {
+                let Shared { table, now, .. } = &self.shared;
+                self.shared.load = Some(Load::begin(&table.items, *now));
+            }
+            if with_outage && self.shared.table.changes.len() == N_CHANGES / 2 {
+                self.outage();
             }
         }
-        panic!("seed {}: still going after {STEPS_MAX} steps", self.seed);
+        self.shared.is_calm = true;
+        let peace = self.shared.now.after(PEACE);
+        while self.shared.now < peace {
+            self.step(&mut n_steps);
+        }
+        self.check_shares();
+        // Now every shard has an end, and so has the world.
+        self.shared.table.close_all();
+        while !self.is_finished() {
+            for _ in 0..STEPS_BETWEEN_LOOKS {
+                self.step(&mut n_steps);
+            }
+        }
+        self.check_end();
     }
 
-    fn step(&mut self, i: usize) {
-        let Some(mut worker) = self.workers[i].take() else {
-            self.workers[i] = self.start_worker(i);
-            return;
-        };
-        if self.happens(1, 100) {
-            return; // A crash: the worker is not put back.
-        }
-        let input =
-            if !worker.in_flight.is_empty() && (worker.todo.is_empty() || self.happens(1, 2)) {
-                Some(self.settle(&mut worker))
-            } else if worker.todo.is_empty() {
-                None
-            } else {
-                let action = worker.todo.remove(0);
-                if action == Action::Release {
-                    self.leases.release(worker.lease).now_or_never().unwrap().ok();
-                    return;
-                }
-                self.perform(&mut worker, &action)
-            };
-        if let Some(input) = input {
-            let actions = worker.shard.handle(self.now, input);
-            worker.todo.extend(actions);
-        }
-        self.workers[i] = Some(worker);
-    }
-
-    fn start_worker(&self, i: usize) -> Option<Worker> {
-        let acquired = self.leases.acquire("shard", ["ada", "bob"][i], self.now);
-        let lease = acquired.now_or_never().unwrap().unwrap()?;
-        let progress = match &lease.checkpoint {
-            Some(text) => text.parse().unwrap(),
-            None => Progress { after: None, version: 0 },
-        };
-        let (shard, todo) = Shard::new(Start::After(progress), Pace::LOCAL);
-        let (in_flight, page, versions) = (Vec::new(), Vec::new(), Versions::default());
-        Some(Worker { lease, shard, todo, in_flight, page, read_to: 0, versions })
-    }
-
-    fn settle(&mut self, worker: &mut Worker) -> Input {
-        let (last, page) = worker.in_flight.swap_remove(self.rng.usize(0..worker.in_flight.len()));
-        if self.happens(1, 50) {
-            return Input::Settled(last, Outcome::Failed);
-        }
-        for (record, version) in page {
-            let before = self.index.insert(record, version);
-            assert!(
-                before.is_none_or(|it| it == version),
-                "seed {}: record {record} came again with another version",
-                self.seed
-            );
-        }
-        Input::Settled(last, Outcome::Delivered)
-    }
-
-    fn perform(&mut self, worker: &mut Worker, action: &Action) -> Option<Input> {
-        match *action {
-            Action::Seek(Start::After(progress)) => {
-                worker.read_to = progress.after.map_or(0, number);
-                worker.versions = Versions::after(progress.version);
-                Some(Input::Iterator(iterator()))
-            }
-            Action::Seek(Start::Latest { .. }) => unreachable!("nobody starts there"),
-            Action::Read(..) if self.happens(1, 20) => Some(Input::IteratorExpired),
-            Action::Read(..) => {
-                let before = worker.read_to;
-                worker.read_to = (before + self.rng.u64(0..4)).min(N_RECORDS);
-                worker.page = (before + 1..=worker.read_to)
-                    .map(|n| (n, worker.versions.next(n / RECORDS_PER_SECOND * 1000)))
-                    .collect();
-                let last = worker.page.last().map(|(n, version)| at(*n, *version));
-                let next = (worker.read_to < N_RECORDS).then(iterator);
-                Some(Input::Page { last, full: self.happens(1, 2), next })
-            }
-            Action::Emit(last) => {
-                worker.in_flight.push((last, std::mem::take(&mut worker.page)));
-                None
-            }
-            Action::Save(to) => {
-                worker.lease.checkpoint = Some(to.to_string());
-                let saved = self.leases.save(&mut worker.lease, self.now).now_or_never().unwrap();
-                if saved.is_err() {
-                    return Some(Input::LeaseLost);
-                }
-                let missing = (1..=N_RECORDS).find(|n| !self.index.contains_key(n));
-                let to_number = to.after.map_or(0, number);
-                assert!(
-                    missing.is_none_or(|n| to_number < n),
-                    "seed {}: saved too much",
-                    self.seed
-                );
-                assert!(self.checkpoint < Some(to), "seed {}: checkpoint went back", self.seed);
-                self.checkpoint = Some(to);
-                None
-            }
-            Action::Finish(_) => {
-                self.finished = true;
-                None
-            }
-            Action::Release => unreachable!("handled by the caller"),
+    fn step(&mut self, n_steps: &mut usize) {
+        *n_steps += 1;
+        assert!(*n_steps < STEPS_MAX, "still going after {STEPS_MAX} steps");
+        let shared = &mut self.shared;
+        shared.now = shared.now.after(Duration::from_millis(shared.rng.u64(0..STEP_MS)));
+        shared.late_writes_arrive();
+        let i = shared.rng.usize(0..self.workers.len());
+        if self.workers[i].is_some() && shared.happens(1, 400) {
+            self.crash(i);
+        } else if let Some(worker) = &mut self.workers[i] {
+            worker.step(shared);
+        } else if shared.is_calm || shared.happens(1, 3) {
+            self.n_started += 1;
+            self.workers[i] = Some(Worker::start(self.n_started, shared));
         }
     }
 
-    fn happens(&mut self, times: u32, out_of: u32) -> bool {
-        self.rng.u32(0..out_of) < times
+    /// The worker is gone; what it sent may still arrive.
+    fn crash(&mut self, i: usize) {
+        let Some(worker) = self.workers[i].take() else { return };
+        for batch in worker.in_flight() {
+            self.shared.ledger.dropped += batch.len();
+            if self.shared.rng.bool() {
+                let ms = self.shared.rng.u64(0..LATE_MAX_MS);
+                let at = self.shared.now.after(Duration::from_millis(ms));
+                self.shared.late.push((at, batch));
+            }
+        }
+    }
+
+    /// Nobody reads for longer than the index remembers what was deleted.
+    fn outage(&mut self) {
+        (0..self.workers.len()).for_each(|i| self.crash(i));
+        self.shared.now = self.shared.now.after(Duration::from_millis(LATE_MAX_MS));
+        self.shared.late_writes_arrive();
+        let hours = self.shared.rng.u64(1..4);
+        self.shared.now = self.shared.now.after(Duration::from_hours(hours));
+        // One more, so that this happens once.
+        self.shared.table.change(self.shared.now, 0, None);
+        self.shared.ledger.applied.push(false);
+    }
+
+    fn check_shares(&self) {
+        let mut shares: Vec<usize> =
+            self.workers.iter().flatten().map(|it| it.readers.len()).collect();
+        shares.sort_unstable();
+        assert_eq!(shares.len(), N_WORKERS, "everybody is there");
+        assert_eq!(shares.iter().sum::<usize>(), self.shared.table.n_open(), "each shard has one");
+        assert!(shares[N_WORKERS - 1] - shares[0] <= 1, "{shares:?}");
+    }
+
+    fn is_finished(&self) -> bool {
+        let leases = self.shared.leases.list(PREFIX).now_or_never().unwrap().unwrap();
+        let n_done = leases.iter().filter(|it| it.done).count();
+        n_done == self.shared.table.shards.len() && load::is_done(&self.shared)
+    }
+
+    fn check_end(&self) {
+        let Shared { table, index, ledger, .. } = &self.shared;
+        assert_eq!(index.documents(), table.items, "the index differs from the table");
+        assert!(ledger.applied.iter().all(|it| *it));
+        for key in 0..ends::N_KEYS {
+            let of_key = table.changes.iter().enumerate().filter(|(_, it)| it.key == key);
+            let versions: Vec<u64> = of_key.map(|(n, _)| ledger.versions[&n]).collect();
+            assert!(versions.is_sorted_by(|a, b| a < b), "key {key}: {versions:?}");
+        }
+        let in_flight: usize =
+            self.workers.iter().flatten().flat_map(Worker::in_flight).map(|it| it.len()).sum();
+        let known = ledger.delivered + ledger.returned + ledger.dropped + in_flight;
+        assert_eq!(ledger.read, known, "{ledger:?}");
     }
 }
 
-fn at(n: u64, version: u64) -> Progress {
-    Progress { after: Some(n.to_string().parse().unwrap()), version }
-}
+impl Shared {
+    fn write(&mut self) {
+        if self.happens(1, 12) {
+            let key = self.rng.u8(0..ends::N_KEYS);
+            let value = (self.rng.u32(0..3) != 0).then(|| self.rng.u32(..));
+            self.table.change(self.now, key, value);
+            self.ledger.applied.push(false);
+        }
+    }
 
-fn number(it: SequenceNumber) -> u64 {
-    it.to_string().parse().unwrap()
-}
-
-fn iterator() -> ShardIterator {
-    ShardIterator("iterator".to_owned())
+    fn reshard(&mut self) {
+        if self.happens(1, 120) && self.table.shards.len() < SHARDS_MAX {
+            let open = self.table.open();
+            let at = open[self.rng.usize(0..open.len())];
+            let split = self.rng.bool();
+            self.table.reshard(at, split);
+        }
+    }
 }

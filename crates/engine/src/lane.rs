@@ -244,6 +244,11 @@ impl Pipeline {
         for (place, processor) in self.0.processors.iter().enumerate() {
             let Some(stateful) = processor.stateful() else { continue };
             for Released { events, kept, acks } in stateful.release(self.0.clock.now(), all) {
+                if acks.iter().any(Ack::has_failed) {
+                    let problem = "part of a batch failed; what was kept of it is read again";
+                    self.0.accounts.give_back(kept, problem.to_owned());
+                    continue;
+                }
                 let n = events.len() as u64;
                 self.count(kept.saturating_sub(n), n.saturating_sub(kept));
                 let events = self.process(place + 1, events, &acks).await;

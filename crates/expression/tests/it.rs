@@ -80,7 +80,13 @@ fn event(case: &Map) -> Event {
     };
     let is_change = case.get("event_type").is_some_and(|it| text(it) == "STREAM");
     let origin = is_change.then(change);
-    Event { document: Document::Fields(map("event")), origin, metadata: map("metadata"), tags }
+    Event {
+        document: Document::Fields(map("event")),
+        origin,
+        metadata: map("metadata"),
+        tags,
+        failure: None,
+    }
 }
 
 /// The smallest stream record.

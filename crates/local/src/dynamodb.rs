@@ -15,6 +15,7 @@
 mod answer;
 mod endpoint;
 mod error;
+mod export;
 mod expression;
 mod faults;
 mod http;
@@ -27,20 +28,23 @@ mod request;
 mod store;
 mod stream;
 mod sts;
+mod sweeper;
 mod table;
 mod timestamp;
+mod tokens;
 
 use std::{
     path::Path,
-    sync::{Arc, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 pub use store::OpenError;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, objects::ObjectStore};
 use endpoint::{Cell, Endpoint, Tables};
 use faults::Faults;
 use store::Store;
+use tokens::Tokens;
 
 /// An embedded DynamoDB. Clones are handles to the same one.
 #[derive(Clone, Debug)]
@@ -58,9 +62,11 @@ impl DynamoDb {
     pub fn open(data_dir: Option<&Path>, clock: Clock) -> Result<DynamoDb, OpenError> {
         let mut tables = Tables::default();
         let mut kept = None;
+        let mut tokens = Tokens::default();
         if let Some(dir) = data_dir {
             let (store, replay) = Store::open(dir)?;
             tables.last_id = replay.last_id;
+            tokens = Tokens::restored(replay.tokens, clock.now_ms());
             for (id, table) in replay.tables {
                 let address = (table.description.region.clone(), table.description.name.clone());
                 let is_deleted = table.description.deleted_ms.is_some();
@@ -73,13 +79,27 @@ impl DynamoDb {
             }
             kept = Some(store);
         }
-        let endpoint =
-            Endpoint { clock, faults: Faults::default(), tables: RwLock::new(tables), store: kept };
-        Ok(DynamoDb { endpoint: Arc::new(endpoint) })
+        let endpoint = Arc::new_cyclic(|handle| Endpoint {
+            clock,
+            faults: Faults::default(),
+            tables: RwLock::new(tables),
+            store: kept,
+            tokens,
+            objects: RwLock::default(),
+            handle: handle.clone(),
+        });
+        Ok(DynamoDb { endpoint })
+    }
+
+    /// Says where exports are written to. Without it, they fail.
+    pub fn export_to(&self, objects: Arc<dyn ObjectStore>) {
+        let mut place = self.endpoint.objects.write().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(objects);
     }
 
     /// What answers requests; bind a listener and serve it.
     pub fn router(&self) -> axum::Router {
+        sweeper::start(&self.endpoint);
         http::router(self.endpoint.clone())
     }
 

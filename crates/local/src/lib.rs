@@ -4,5 +4,6 @@
 
 pub mod clock;
 pub mod dynamodb;
+pub mod objects;
 pub mod opensearch;
 pub mod s3;

@@ -17,6 +17,7 @@ mod client {
     /// An endpoint on a port of its own.
     pub(crate) struct Server {
         pub(crate) address: SocketAddr,
+        pub(crate) db: DynamoDb,
         /// Serves until it is dropped.
         _runtime: tokio::runtime::Runtime,
     }
@@ -32,13 +33,19 @@ mod client {
             let listener =
                 runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
             let address = listener.local_addr().unwrap();
-            runtime.spawn(async move { axum::serve(listener, db.router()).await });
-            Server { address, _runtime: runtime }
+            let router = db.router();
+            runtime.spawn(async move { axum::serve(listener, router).await });
+            Server { address, db, _runtime: runtime }
         }
 
         pub(crate) fn client(&self) -> Client {
-            Client { address: self.address, stream: None, authorization: String::new() }
+            connect(self.address)
         }
+    }
+
+    /// A client of any endpoint.
+    pub(crate) fn connect(address: SocketAddr) -> Client {
+        Client { address, stream: None, authorization: String::new() }
     }
 
     /// What came back.
@@ -191,8 +198,20 @@ mod client {
 mod api;
 #[path = "dynamodb/crash.rs"]
 mod crash;
+#[path = "dynamodb/expiry.rs"]
+mod expiry;
+#[path = "dynamodb/exports.rs"]
+mod exports;
+#[path = "dynamodb/indexes.rs"]
+mod indexes;
+#[path = "dynamodb/killed.rs"]
+mod killed;
+#[path = "dynamodb/legacy.rs"]
+mod legacy;
 #[path = "dynamodb/lineage.rs"]
 mod lineage;
+#[path = "dynamodb/transactions.rs"]
+mod transactions;
 
 use client::{Client, Server};
 use serde_json::{Value, json};

@@ -6,11 +6,16 @@
 mod endpoint;
 #[path = "s3/files.rs"]
 mod files;
+#[path = "s3/hostile.rs"]
+mod hostile;
 
 use std::{fs, time::Duration};
 
 use endpoint::{Endpoint, escaped};
 use hyper::StatusCode;
+
+/// The SHA-256 of nothing.
+const PAYLOAD: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 #[tokio::test]
 async fn an_object_comes_back_as_it_was_put() {
@@ -59,6 +64,13 @@ async fn an_error_has_a_code_and_a_status() {
         ("GET /books/a", &[("authorization", "Bearer x")], "", 400, "AuthorizationHeaderMalformed"),
         ("PUT /books/a", &[("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")], "abc", 400, "BadDigest"),
         ("PUT /books/a", &[("x-amz-checksum-crc32", "AAAAAA==")], "abc", 400, "BadDigest"),
+        (
+            "PUT /books/a",
+            &[("x-amz-content-sha256", PAYLOAD)],
+            "abc",
+            400,
+            "XAmzContentSHA256Mismatch",
+        ),
         ("POST /books?delete", &[], "<Delete>", 400, "MalformedXML"),
         ("GET /books?max-keys=x", &[], "", 400, "InvalidArgument"),
         ("GET /books?list-type=2&continuation-token=x", &[], "", 400, "InvalidArgument"),

@@ -1,5 +1,6 @@
 //! What many processors are made of: conditions, keys, formats, types, tags.
 
+mod alone;
 #[cfg(test)]
 pub(crate) mod check;
 mod condition;
@@ -11,6 +12,7 @@ mod format;
 mod key;
 pub(crate) mod parsed;
 mod pattern;
+mod rate;
 mod replacement;
 mod split;
 mod tags;
@@ -18,6 +20,7 @@ mod tags;
 use pipeline::{Event, Map, ProcessError, Value};
 
 pub(crate) use self::{
+    alone::alone,
     condition::Condition,
     convert::{Type, convert},
     digits::Digits,
@@ -25,6 +28,7 @@ pub(crate) use self::{
     format::Format,
     key::{Key, Target},
     pattern::Pattern,
+    rate::{Second, WhenExceeds},
     replacement::Replacement,
     split::{delimiter, split},
     tags::Tags,

@@ -22,7 +22,7 @@ pub struct Number {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
     /// It is not a number at all.
-    #[error("The parameter cannot be converted to a numeric value: {0}")]
+    #[error("The parameter cannot be converted to a numeric value{}", after_colon(.0))]
     NotANumber(String),
     /// It has more than 38 significant digits.
     #[error("Attempting to store more than 38 significant digits in a Number")]
@@ -37,6 +37,10 @@ pub enum NumberError {
         "Number underflow. Attempting to store a number with magnitude smaller than supported range"
     )]
     Underflow,
+}
+
+fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
 impl Number {

@@ -14,6 +14,8 @@ use crate::{
 pub struct Page {
     /// Its records, in the order of the shard.
     pub records: Vec<Record>,
+    /// What stands among them and is none: how many records come before it, and where it is.
+    pub bad: Vec<(usize, Range<usize>)>,
     /// Where the next page begins; `None` at the end of the shard.
     pub next: Option<String>,
 }
@@ -60,15 +62,25 @@ pub struct Record {
 ///
 /// # Errors
 ///
-/// When it is not one, or a record lacks what every record has. A record whose images make no sense
-/// is found all the same: only what becomes a document is looked into, later.
+/// When it is not one. A record that makes no sense spoils no other, and one whose images make none
+/// is found all the same.
 pub fn page(body: &[u8], plain: &mut Vec<u8>) -> Result<Page, Malformed> {
     let mut page = Page::default();
     let mut cursor = Cursor::new(body);
     cursor.object(|cursor, key| {
         match key {
             b"Records" => cursor.array(|cursor| {
-                page.records.push(read(cursor, Some(plain))?);
+                cursor.peek()?;
+                let (start, written) = (cursor.clone(), plain.len());
+                if let Ok(record) = read(cursor, Some(plain)) {
+                    page.records.push(record);
+                } else {
+                    plain.truncate(written);
+                    *cursor = start;
+                    let n_bytes = cursor.skip()?.len();
+                    let place = cursor.position() - n_bytes..cursor.position();
+                    page.bad.push((page.records.len(), place));
+                }
                 Ok::<(), Malformed>(())
             })?,
             b"NextShardIterator" => {
@@ -266,6 +278,25 @@ mod tests {
         let page = page(body.as_bytes(), &mut plain).unwrap();
         assert_eq!((page.records.len(), plain.len()), (2, 0));
         assert!(page.records[0].plain.is_empty() && !page.records[0].new_image.is_empty());
+    }
+
+    #[test]
+    fn a_record_that_makes_no_sense_spoils_no_other() {
+        let insert = &BODY
+            [BODY.find(r#"{"awsRegion"#).unwrap()..BODY.find(r#"{"eventName":"REMOVE"#).unwrap()];
+        for bad in [
+            "7,",
+            r#"{"eventName":"RENAME"},"#,
+            &insert.replace("Keys", "keys"),
+            &insert.replace("INSERT", "X"),
+        ] {
+            let mut plain = Vec::new();
+            let body = BODY.replace(insert, bad);
+            let page = page(body.as_bytes(), &mut plain).unwrap();
+            assert_eq!((page.records.len(), plain.len()), (1, 0), "{bad}");
+            let [(0, place)] = &page.bad[..] else { panic!("{:?}", page.bad) };
+            assert_eq!(&body[place.clone()], bad.trim_end().trim_end_matches(','));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::{path::Path, time::Duration};
 
 use aws::{Access, AwsConfig, Environment, Http, JsonService};
 use bytes::Bytes;
+use coordination::Coordination;
 use engine::Pipeline;
 use http::{Request, header};
 use pipeline::{Clock, Stop};
@@ -17,6 +18,7 @@ use crate::{
     cli::{Demo, EndpointArgs},
     endpoints::{Endpoints, address_of, serve},
     failure::Failure,
+    leases,
     process::{listen, stop_on_signal},
     service::Service,
     status,
@@ -55,7 +57,8 @@ pub(super) async fn run(args: Demo) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", file.display())))?;
     let environment = Environment::of_process();
     let loaded = load_files(std::slice::from_ref(&file), &environment)?;
-    let service = Service::build(&loaded, &folder, environment)?;
+    let leases = leases::open(Coordination::default(), &folder, environment.clone()).await?;
+    let service = Service::build(&loaded, &folder, leases, environment)?;
     service.check().await?;
     let pipelines = service.pipelines();
     let router = Api::new(&pipelines, service.meters(), Clock::real(), stopper).router();

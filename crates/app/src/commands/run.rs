@@ -10,6 +10,7 @@ use crate::{
     cli::Run,
     endpoints::{address_of, serve},
     failure::Failure,
+    leases,
     process::{listen, stop_on_signal},
     service::Service,
 };
@@ -18,7 +19,9 @@ pub(super) async fn run(args: Run) -> Result<(), Failure> {
     let environment = Environment::of_process();
     let loaded = load_files(&args.files, &environment)?;
     let listener = listen("--api", args.api.api).await?;
-    let service = Service::build(&loaded, &args.data_dir, environment)?;
+    let coordination = leases::choose(&args)?;
+    let leases = leases::open(coordination, &args.data_dir, environment.clone()).await?;
+    let service = Service::build(&loaded, &args.data_dir, leases, environment)?;
     service.check().await?;
 
     let (stopper, shutdown) = Stop::pair();

@@ -66,11 +66,21 @@ impl Program {
         self.child.wait().unwrap();
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal: `STOP`, `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let (signal, pid) = (format!("-{name}"), self.pid().to_string());
+        assert!(Command::new("kill").args([&signal, &pid]).status().unwrap().success());
+    }
+
     /// Ends it as an operator would; returns how it ended and how long that took.
     pub(crate) async fn terminate(mut self) -> (ExitStatus, Duration) {
         let began = tokio::time::Instant::now();
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.signal("TERM");
         let status = eventually("the program ends", async || self.child.try_wait().unwrap()).await;
         (status, began.elapsed())
     }

@@ -164,17 +164,33 @@ fn what_somebody_else_has_is_lost_and_what_nobody_can_move_stays() {
 }
 
 #[test]
+fn what_is_held_and_not_read_is_let_go_of() {
+    let seen = [("a", "ada", false), ("b", "ada", false), ("c", "bob", false), ("d", "ada", true)];
+    let seen = seen.map(|(partition, owner, done)| {
+        let (partition, owner) = (partition.to_owned(), owner.to_owned());
+        Seen { lease: Lease { partition, owner, done, ..Lease::default() }, available: false }
+    });
+    let (workers, reading) = (BTreeSet::new(), BTreeSet::from(["a".to_owned()]));
+    let ready = ["a", "b", "c", "d"].map(str::to_owned);
+    let view = View { me: "ada", workers: &workers, seen: &seen, ready: &ready, reading: &reading };
+    let abandoned = Balance::default().round(&view).abandoned;
+    assert_eq!(abandoned.iter().map(|it| it.partition.as_str()).collect::<Vec<_>>(), ["b"]);
+    let not_ready = View { ready: &ready[..1], ..view };
+    assert_eq!(Balance::default().round(&not_ready).abandoned, [], "it is for something else");
+}
+
+#[test]
 fn what_is_done_or_to_be_had_counts_for_nobody() {
     let lease = |partition: &str, done: bool, available: bool| {
         let (partition, owner) = (partition.to_owned(), "bob".to_owned());
         Seen { lease: Lease { partition, owner, done, ..Lease::default() }, available }
     };
     let seen = [lease("a", true, false), lease("b", false, true)];
-    let workers = BTreeSet::from(["ada".to_owned()]);
+    let workers = BTreeSet::from(["bob".to_owned()]);
     let ready = ["b".to_owned(), "c".to_owned()];
     let nothing = BTreeSet::new();
     let view = View { me: "ada", workers: &workers, seen: &seen, ready: &ready, reading: &nothing };
-    assert_eq!(Balance::default().round(&view).take, ["b", "c"]);
+    assert_eq!(Balance::default().round(&view).take, ["b"], "Bob has nothing, and c is his");
 }
 
 #[derive(Clone, Debug)]

@@ -276,3 +276,15 @@ async fn a_stop_releases_at_once_what_is_kept() {
 
     assert_eq!(*index.written.lock().unwrap(), [event("together")]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_of_a_batch_that_failed_is_not_written() {
+    let index = FlakyIndex::default();
+    let pipeline = pipeline(vec![Box::new(Keeping::default())], vec![Box::new(index.clone())]);
+
+    let outcome = pipeline.deliver_now(["keep", "go"].map(event).to_vec()).await;
+
+    assert_eq!(outcome, Outcome::Failed);
+    assert_eq!(*index.written.lock().unwrap(), []);
+    check_accounts(&pipeline, &Account { read: 2, returned: 2, ..Account::default() });
+}

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
 };
 
 use super::{
@@ -12,9 +12,24 @@ use super::{
     request::Caller,
     store::{Store, codec},
     stream::KEEP_MS,
-    table::{Change, Outcome, Table, description::Description},
+    table::{
+        Change, Outcome, Table,
+        description::Description,
+        index::{IndexDescription, IndexUnits},
+    },
+    tokens::Tokens,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, objects::ObjectStore};
+
+/// How many records the streams of a deleted table may have and still be kept: they hold memory, and
+/// whoever deletes a large table wants it back.
+const DELETED_RECORDS_MAX: usize = 100_000;
+/// How many deleted tables are kept for their streams.
+const DELETED_TABLES_MAX: usize = 100;
+/// How many expired items are removed, and how many items put into a new index, before others may
+/// read and write again.
+const EXPIRED_AT_ONCE: usize = 1000;
+const BACKFILLED_AT_ONCE: usize = 2000;
 
 /// Everything behind a handle.
 #[derive(Debug)]
@@ -24,6 +39,12 @@ pub(crate) struct Endpoint {
     pub(crate) tables: RwLock<Tables>,
     /// `None` keeps nothing.
     pub(crate) store: Option<Store>,
+    /// What transactions were done under which token.
+    pub(crate) tokens: Tokens,
+    /// Where exports are written to.
+    pub(crate) objects: RwLock<Option<Arc<dyn ObjectStore>>>,
+    /// Itself, for what outlives a request.
+    pub(crate) handle: Weak<Endpoint>,
 }
 
 /// All tables.
@@ -66,6 +87,8 @@ pub(crate) struct Writing<'a> {
     /// The changes made so far; stays empty without a journal.
     writes: Vec<u8>,
     has_journal: bool,
+    /// What indexes have used.
+    pub(crate) index_units: IndexUnits,
     /// Whether more than items has changed.
     is_altered: bool,
 }
@@ -78,7 +101,7 @@ impl Writing<'_> {
     /// Changes an item.
     pub(crate) fn apply(&mut self, change: Change) -> Outcome {
         let journal = self.has_journal.then(|| change.clone());
-        let outcome = self.table.apply(change, self.now_ms);
+        let outcome = self.table.apply(change, self.now_ms, &mut self.index_units);
         if let (Some(change), Outcome::Changed { .. }) = (journal, &outcome) {
             codec::push_write(&change, self.table.sequence, &mut self.writes);
         }
@@ -93,6 +116,18 @@ impl Writing<'_> {
 }
 
 impl Endpoint {
+    /// What an index of a table is.
+    pub(crate) fn index(cell: &Cell, name: &str) -> Result<IndexDescription, ApiError> {
+        let table = cell.read();
+        let index = table.index(name).ok_or_else(|| no_index(name))?;
+        if index.backfilled_to.is_some() {
+            return Err(ApiError::Validation(format!(
+                "Cannot read from backfilling global secondary index: {name}"
+            )));
+        }
+        Ok(index.description.clone())
+    }
+
     /// The table that a request means by a name or an ARN.
     pub(crate) fn table(&self, caller: &Caller, name: &str) -> Result<Arc<Cell>, ApiError> {
         let (region, name) = table_address(caller, name)?;
@@ -133,6 +168,7 @@ impl Endpoint {
         tables.last_id += 1;
         let mut table = Table::new(description);
         prepare(&mut table);
+        table.ready();
         table.version = 1;
         self.append(|| codec::state(tables.last_id, &table))?;
         let cell = Arc::new(Cell::new(tables.last_id, table));
@@ -152,8 +188,7 @@ impl Endpoint {
             return Err(not_found(&address.1));
         }
         let now_ms = self.clock.now_ms();
-        let has_streams = !cell.read().streams.is_empty();
-        if has_streams {
+        if is_worth_keeping(&cell.read()) {
             tables.deleted.push(cell.clone());
             self.write(cell, |writing| {
                 writing.alter(|table| table.delete(now_ms));
@@ -162,14 +197,76 @@ impl Endpoint {
         } else {
             self.append(|| codec::dropped(cell.id))?;
         }
-        let forgotten = |cell: &Arc<Cell>| {
+        self.forget_deleted(&mut tables, now_ms)
+    }
+
+    /// Forgets deleted tables whose streams nobody can read any more.
+    fn forget_deleted(&self, tables: &mut Tables, now_ms: u64) -> Result<(), ApiError> {
+        let mut n_kept = tables.deleted.len();
+        let is_forgotten = |cell: &mut Arc<Cell>| {
             let deleted_ms = cell.read().description.deleted_ms;
-            deleted_ms.is_some_and(|it| it + KEEP_MS <= now_ms)
+            let is_old = deleted_ms.is_some_and(|it| it + KEEP_MS <= now_ms);
+            let goes = is_old || DELETED_TABLES_MAX < n_kept;
+            n_kept -= usize::from(goes);
+            goes
         };
-        for cell in tables.deleted.extract_if(.., |cell| forgotten(cell)) {
+        for cell in tables.deleted.extract_if(.., is_forgotten) {
             self.append(|| codec::dropped(cell.id))?;
         }
         Ok(())
+    }
+
+    /// Does what time has made due in all tables, whether or not anyone asks for it.
+    pub(crate) fn sweep(self: &Arc<Endpoint>) -> Result<(), ApiError> {
+        let cells: Vec<Arc<Cell>> = {
+            let tables = self.tables();
+            tables.live.values().chain(&tables.deleted).cloned().collect()
+        };
+        for cell in &cells {
+            self.tick(cell)?;
+            while self.expire(cell)? {}
+        }
+        let now_ms = self.clock.now_ms();
+        let has_deleted = !self.tables().deleted.is_empty();
+        if has_deleted {
+            self.forget_deleted(&mut self.tables_mut(), now_ms)?;
+        }
+        self.settle()
+    }
+
+    /// Removes some of the items whose time to live is over; says whether there may be more.
+    fn expire(&self, cell: &Cell) -> Result<bool, ApiError> {
+        let due = |table: &Table| match &table.expiries {
+            Some(expiries) => expiries.due(self.clock.now_ms(), EXPIRED_AT_ONCE),
+            None => Vec::new(),
+        };
+        if due(&cell.read()).is_empty() {
+            return Ok(false);
+        }
+        self.write_even_deleted(cell, |writing| {
+            // Again: it may have been written to in between.
+            let keys = due(writing.table());
+            let is_full = keys.len() == EXPIRED_AT_ONCE;
+            for key in keys {
+                writing.apply(Change { key, new: None, by_ttl: true });
+            }
+            Ok(is_full)
+        })
+    }
+
+    /// Fills new indexes piece by piece, while others read and write.
+    pub(crate) fn backfill(&self, cell: Arc<Cell>) {
+        let Some(endpoint) = self.handle.upgrade() else { return };
+        // A thread of its own: it outlives the request.
+        std::thread::spawn(move || {
+            Endpoint::fill(&cell);
+            drop(endpoint);
+        });
+    }
+
+    /// Fills the indexes of a table that are not full yet.
+    pub(crate) fn fill(cell: &Cell) {
+        while cell.lock().backfill(BACKFILLED_AT_ONCE) {}
     }
 
     /// Locks a table and changes it. What `change` does is in the journal when this returns, and on
@@ -192,11 +289,55 @@ impl Endpoint {
         })
     }
 
-    fn write_even_deleted<T>(
+    /// As [`Endpoint::write`], also when only the streams of the table are left.
+    pub(crate) fn write_even_deleted<T>(
         &self,
         cell: &Cell,
         change: impl FnOnce(&mut Writing<'_>) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
+        let mut writing = self.begin(cell)?;
+        let result = change(&mut writing);
+        if let Some(record) = Self::written(cell, &mut writing) {
+            self.append(|| record)?;
+        }
+        self.journal_state(cell, &mut writing)?;
+        result
+    }
+
+    /// Locks several tables and changes them, all in one record of the journal: after a crash either
+    /// everything is there or nothing; `note` is part of it. `cells` must be in the order of their numbers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::write`].
+    pub(crate) fn write_several<T>(
+        &self,
+        cells: &[Arc<Cell>],
+        note: Option<Vec<u8>>,
+        change: impl FnOnce(&mut [Writing<'_>]) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        debug_assert!(cells.is_sorted_by_key(|it| it.id), "else two could wait for each other");
+        let mut all = Vec::new();
+        for cell in cells {
+            let writing = self.begin(cell)?;
+            if writing.table().description.deleted_ms.is_some() {
+                return Err(not_found(&writing.table().description.name));
+            }
+            all.push(writing);
+        }
+        let result = change(&mut all);
+        let pairs = cells.iter().zip(&mut all);
+        let mut records: Vec<Vec<u8>> =
+            pairs.filter_map(|(cell, writing)| Self::written(cell, writing)).collect();
+        if !records.is_empty() {
+            records.extend(note);
+            self.append(|| codec::several(&records))?;
+        }
+        result
+    }
+
+    /// Locks a table and does what is due.
+    fn begin<'a>(&self, cell: &'a Cell) -> Result<Writing<'a>, ApiError> {
         if let Some(store) = &self.store {
             store.check()?;
         }
@@ -206,6 +347,7 @@ impl Endpoint {
             now_ms,
             writes: Vec::new(),
             has_journal: self.store.is_some(),
+            index_units: IndexUnits::new(),
             is_altered: false,
         };
         if writing.table.is_due(now_ms) {
@@ -213,14 +355,17 @@ impl Endpoint {
         }
         // Changes of items must find the shards they went to when they are replayed.
         self.journal_state(cell, &mut writing)?;
-        let result = change(&mut writing);
-        if !writing.writes.is_empty() {
-            writing.table.version += 1;
-            let version = writing.table.version;
-            self.append(|| codec::writes(cell.id, version, now_ms, &writing.writes))?;
+        Ok(writing)
+    }
+
+    /// The record of the changes made to items, if there are any.
+    fn written(cell: &Cell, writing: &mut Writing<'_>) -> Option<Vec<u8>> {
+        if writing.writes.is_empty() {
+            return None;
         }
-        self.journal_state(cell, &mut writing)?;
-        result
+        writing.table.version += 1;
+        let version = writing.table.version;
+        Some(codec::writes(cell.id, version, writing.now_ms, &writing.writes))
     }
 
     /// Does what time has made due before a stream is read.
@@ -263,6 +408,12 @@ impl Endpoint {
     pub(crate) fn compact(&self) {
         let Some(store) = &self.store else { return };
         let cells = || {
+            // The journals that told of them go.
+            for record in self.tokens.records(self.clock.now_ms()) {
+                if let Err(error) = store.append(&record) {
+                    tracing::warn!(%error, "a token of a transaction may be forgotten");
+                }
+            }
             let tables = self.tables();
             tables.live.values().chain(&tables.deleted).cloned().collect()
         };
@@ -270,6 +421,17 @@ impl Endpoint {
             tracing::warn!(%error, "could not compact the journal; will try again when it has grown");
         }
     }
+}
+
+/// Whether a table that is deleted has streams that someone may still want to read.
+fn is_worth_keeping(table: &Table) -> bool {
+    let shards = table.streams.iter().flat_map(|it| &it.shards);
+    let n_records: usize = shards.map(|it| it.log.len()).sum();
+    !table.streams.is_empty() && n_records <= DELETED_RECORDS_MAX
+}
+
+pub(crate) fn no_index(name: &str) -> ApiError {
+    ApiError::Validation(format!("The table does not have the specified index: {name}"))
 }
 
 fn not_found(name: &str) -> ApiError {

@@ -2,7 +2,7 @@
 
 use wire::{canonical::Invalid, json::write_string};
 
-use super::{expression::ExpressionError, item::Item};
+use super::{answer::write_list, expression::ExpressionError, item::Item};
 
 /// DynamoDB's errors. Each has a type and a status that SDKs look at, and a message for people.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -30,12 +30,61 @@ pub(crate) enum ApiError {
     UnknownOperation(String),
     #[error("{0}")]
     IncompleteSignature(String),
+    /// Some part of a transaction cannot be done, so none of it was.
+    #[error(
+        "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+        .0.iter().map(|it| it.code).collect::<Vec<_>>().join(", ")
+    )]
+    TransactionCanceled(Vec<Reason>),
+    /// Any other error of DynamoDB.
+    #[error("{message}")]
+    Named { name: &'static str, message: String },
     /// The journal cannot be written.
     #[error("{0}")]
     Internal(String),
     /// One that someone ordered at `/_local/faults`.
     #[error("{message}")]
     Ordered { status: u16, name: String, message: String },
+}
+
+/// What became of one part of a transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Reason {
+    pub(crate) code: &'static str,
+    pub(crate) message: Option<String>,
+    /// The item as it is, if the part asks for it.
+    pub(crate) item: Option<Item>,
+}
+
+impl Reason {
+    /// Nothing was wrong with this part.
+    pub(crate) const NONE: Reason = Reason { code: "None", message: None, item: None };
+
+    /// Why a part cannot be done; other errors are none of this part alone.
+    pub(crate) fn of(error: ApiError) -> Result<Reason, ApiError> {
+        let message = Some(error.to_string());
+        match error {
+            ApiError::ConditionalCheckFailed { item } => {
+                Ok(Reason { code: "ConditionalCheckFailed", message, item })
+            }
+            ApiError::Validation(_) => Ok(Reason { code: "ValidationError", message, item: None }),
+            error => Err(error),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"Code\":");
+        write_string(self.code, out);
+        if let Some(item) = &self.item {
+            out.extend_from_slice(b",\"Item\":");
+            out.extend_from_slice(item.json());
+        }
+        if let Some(message) = &self.message {
+            out.extend_from_slice(b",\"Message\":");
+            write_string(message, out);
+        }
+        out.push(b'}');
+    }
 }
 
 impl ApiError {
@@ -66,8 +115,10 @@ impl ApiError {
         let mut out = Vec::new();
         out.extend_from_slice(b"{\"__type\":");
         write_string(&format!("{namespace}#{name}"), &mut out);
-        // The framework in front of DynamoDB writes a capital letter.
-        let key = if namespace == CORAL_SERVICE { "Message" } else { "message" };
+        // The framework in front of DynamoDB writes a capital letter, and so do transactions.
+        let is_capital =
+            namespace == CORAL_SERVICE || matches!(self, ApiError::TransactionCanceled(_));
+        let key = if is_capital { "Message" } else { "message" };
         out.push(b',');
         write_string(key, &mut out);
         out.push(b':');
@@ -75,6 +126,10 @@ impl ApiError {
         if let ApiError::ConditionalCheckFailed { item: Some(item) } = self {
             out.extend_from_slice(b",\"Item\":");
             out.extend_from_slice(item.json());
+        }
+        if let ApiError::TransactionCanceled(reasons) = self {
+            out.extend_from_slice(b",\"CancellationReasons\":");
+            write_list(&mut out, reasons, Reason::write);
         }
         out.push(b'}');
         out
@@ -91,6 +146,8 @@ impl ApiError {
             ApiError::ConditionalCheckFailed { .. } => {
                 (DYNAMODB, "ConditionalCheckFailedException")
             }
+            ApiError::TransactionCanceled(_) => (DYNAMODB, "TransactionCanceledException"),
+            ApiError::Named { name, .. } => (DYNAMODB, name),
             ApiError::ExpiredIterator(_) => (DYNAMODB, "ExpiredIteratorException"),
             ApiError::TrimmedData(_) => (DYNAMODB, "TrimmedDataAccessException"),
             ApiError::Internal(_) => (DYNAMODB, "InternalServerError"),

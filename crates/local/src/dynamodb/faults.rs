@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::error::ApiError;
 
@@ -19,6 +20,9 @@ pub(crate) struct Order {
     /// `GetRecords`; `*` or nothing for any.
     #[serde(default = "any_operation")]
     operation: String,
+    /// Only requests that name this table, or a stream of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
     /// Fail with this error of DynamoDB.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -28,6 +32,9 @@ pub(crate) struct Order {
     /// Break the connection off in the middle of the answer.
     #[serde(default)]
     reset: bool,
+    /// Do what was asked, and answer with only half of the body, as if that was all of it.
+    #[serde(default)]
+    broken: bool,
     /// Wait before anything else.
     #[serde(skip_serializing_if = "Option::is_none")]
     delay_ms: Option<u64>,
@@ -64,13 +71,14 @@ pub(crate) struct Fault {
 pub(crate) enum Failure {
     Error { status: u16, name: String },
     Reset,
+    Broken,
 }
 
 impl Failure {
     /// The error to answer with, unless the connection is to break.
     pub(crate) fn into_error(self) -> Option<ApiError> {
         match self {
-            Failure::Reset => None,
+            Failure::Reset | Failure::Broken => None,
             Failure::Error { status, name } => {
                 let message = match name.as_str() {
                     "ProvisionedThroughputExceededException" => {
@@ -125,16 +133,17 @@ impl Faults {
     }
 
     /// What is to happen to a request for `operation`: the first fault that fits, used up once.
-    pub(crate) fn take(&self, operation: &str, now_ms: u64) -> Option<Fault> {
+    pub(crate) fn take(&self, operation: &str, body: &[u8], now_ms: u64) -> Option<Fault> {
         let mut waiting = self.waiting();
         // The common case.
         if waiting.is_empty() {
             return None;
         }
         waiting.retain(|it| it.is_live(now_ms));
-        let found = waiting
-            .iter_mut()
-            .find(|it| it.order.operation == "*" || it.order.operation == operation)?;
+        let found = waiting.iter_mut().find(|it| {
+            (it.order.operation == "*" || it.order.operation == operation)
+                && it.order.table.as_ref().is_none_or(|table| names_table(body, table))
+        })?;
         if let Some(times) = &mut found.order.times {
             *times -= 1;
         }
@@ -156,6 +165,7 @@ impl Order {
     fn fault(&self) -> Fault {
         let failure = match (&self.error, self.status) {
             _ if self.reset => Some(Failure::Reset),
+            _ if self.broken => Some(Failure::Broken),
             (Some(name), status) => {
                 let status = status.unwrap_or(match name.as_str() {
                     "InternalServerError" => 500,
@@ -176,6 +186,42 @@ impl Order {
             failure,
         }
     }
+}
+
+/// Whether a request is about a table: by its name, an ARN, an iterator or the keys of a batch.
+fn names_table(body: &[u8], table: &str) -> bool {
+    let in_arn = |text: &str| {
+        let resource = text.split(":table/").nth(1).unwrap_or_default();
+        resource.split(['/', '|']).next() == Some(table)
+    };
+    let mut left: Vec<Value> = serde_json::from_slice(body).into_iter().collect();
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    match (name.as_str(), &value) {
+                        ("TableName", Value::String(it)) if it == table || in_arn(it) => {
+                            return true;
+                        }
+                        ("ShardIterator", Value::String(it)) if in_arn(it) => return true,
+                        (name, Value::String(it)) if name.ends_with("Arn") && in_arn(it) => {
+                            return true;
+                        }
+                        ("RequestItems", Value::Object(tables))
+                            if tables.keys().any(|it| it == table || in_arn(it)) =>
+                        {
+                            return true;
+                        }
+                        // Only transactions have names further inside.
+                        _ => left.push(value),
+                    }
+                }
+            }
+            Value::Array(values) => left.extend(values),
+            _ => {}
+        }
+    }
+    false
 }
 
 fn any_operation() -> String {
@@ -201,12 +247,37 @@ mod tests {
             ("GetRecords", 1009, error(503, "ServiceUnavailable"), "used up"),
             ("GetRecords", 1010, Some(Failure::Reset), "its time is over"),
         ] {
-            assert_eq!(faults.take(operation, now_ms).unwrap().failure, failure, "{when}");
+            assert_eq!(faults.take(operation, b"{}", now_ms).unwrap().failure, failure, "{when}");
         }
-        let last = faults.take("PutItem", 1010).unwrap();
+        let last = faults.take("PutItem", b"{}", 1010).unwrap();
         assert!(last.performed && last.delay == Duration::from_millis(7));
         assert_eq!(faults.list(1010).len(), 1);
         faults.clear();
-        assert_eq!(faults.take("PutItem", 1010), None);
+        assert_eq!(faults.take("PutItem", b"{}", 1010), None);
+    }
+
+    #[test]
+    fn a_fault_can_be_about_one_table() {
+        let arn = "arn:aws:dynamodb:us-east-1:000000000000:table/books";
+        for (body, expected, when) in [
+            (r#"{"TableName":"books"}"#.to_owned(), true, "its name"),
+            (format!(r#"{{"TableName":"{arn}"}}"#), true, "its ARN"),
+            (r#"{"TableName":"books2"}"#.to_owned(), false, "another"),
+            (format!(r#"{{"StreamArn":"{arn}/stream/2026"}}"#), true, "its stream"),
+            (format!(r#"{{"ShardIterator":"{arn}/stream/2026|1|eA=="}}"#), true, "an iterator"),
+            (r#"{"RequestItems":{"books":[]}}"#.to_owned(), true, "a batch"),
+            (
+                r#"{"TransactItems":[{"Put":{"TableName":"books"}}]}"#.to_owned(),
+                true,
+                "a transaction",
+            ),
+            ("[".to_owned(), false, "no JSON"),
+        ] {
+            let faults = Faults::default();
+            let order = r#"{"table":"books","status":500}"#;
+            assert!(faults.order(serde_json::from_str(order).unwrap(), 0));
+            let taken = faults.take("Any", body.as_bytes(), 0);
+            assert_eq!(taken.is_some(), expected, "{when}");
+        }
     }
 }

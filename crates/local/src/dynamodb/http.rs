@@ -53,10 +53,15 @@ async fn serve(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) ->
     let Some((service, operation)) = target(&head.headers) else {
         return without_target(&endpoint, &head.method, head.uri.query(), &head.headers, &body);
     };
-    let fault = endpoint.faults.take(operation, endpoint.clock.now_ms()).unwrap_or_default();
+    let now_ms = endpoint.clock.now_ms();
+    let fault = endpoint.faults.take(operation, &body, now_ms).unwrap_or_default();
     let Fault { delay, performed, failure } = fault;
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
+    }
+    if failure == Some(Failure::Broken) {
+        let answer = perform(&endpoint, service, operation, &head.headers, &body);
+        return halved(answer);
     }
     if let Some(failure) = failure {
         if performed {
@@ -97,7 +102,7 @@ fn perform(
             "this endpoint does not know {service}.{operation}"
         )));
     };
-    let answer = operations::perform(operation, endpoint, &caller, body);
+    let answer = operation(endpoint, &caller, body);
     // Even a refusal may show what another request has written a moment ago.
     endpoint.settle()?;
     answer
@@ -142,6 +147,18 @@ fn fail(failure: Failure) -> Response<Body> {
     let cut = std::io::Error::other("ordered at /_local/faults");
     let parts = [Ok(Bytes::from_static(b"{\"")), Err(cut)];
     Response::new(Body::from_stream(futures::stream::iter(parts)))
+}
+
+/// An answer of which half is missing; its checksum is that of the whole.
+fn halved(answer: Result<Vec<u8>, ApiError>) -> Response<Body> {
+    let (status, whole) = match answer {
+        Ok(answer) => (StatusCode::OK, answer),
+        Err(error) => (StatusCode::BAD_REQUEST, error.body()),
+    };
+    let half = whole[..whole.len() / 2].to_vec();
+    let mut response = answered(status, whole);
+    *response.body_mut() = Body::from(half);
+    response
 }
 
 /// The answer to a request that failed.

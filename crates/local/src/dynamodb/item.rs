@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use wire::canonical::{Canonical, Member};
+use wire::{
+    canonical::{Canonical, Member},
+    json::{Cursor, Malformed},
+};
 
 use super::key::{Key, KeyError, KeySchema};
 
@@ -83,6 +86,18 @@ impl Item {
             out.extend_from_slice(self.member(3));
         }
         out.push(b'}');
+    }
+
+    /// Its place in a table of this schema. `None` if it is an item of another.
+    pub(crate) fn key(&self, schema: &KeySchema) -> Option<Key> {
+        let value = |at: usize| -> Result<&[u8], Malformed> {
+            let mut cursor = Cursor::new(self.member(at));
+            cursor.string()?;
+            cursor.expect(b':')?;
+            cursor.skip()
+        };
+        let sort = if self.word(4) == 0 { None } else { Some(value(3).ok()?) };
+        schema.key_of_values(value(1).ok()?, sort).ok()
     }
 
     /// About how many bytes of it are key, for the size of stream records.

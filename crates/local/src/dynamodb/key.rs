@@ -4,6 +4,8 @@
 //! order, and then the key itself: the partition key with its length in front, so that none is the
 //! beginning of another, and the sort key, whose bytes sort as its values do.
 
+mod index;
+
 use std::ops::Bound;
 
 use wire::{
@@ -71,6 +73,20 @@ pub(crate) enum KeyError {
         "One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes"
     )]
     SortTooLong,
+}
+
+impl Key {
+    /// The keys that have the same partition key: the first, and where they end.
+    pub(crate) fn collection(&self) -> (Key, Bound<Key>) {
+        let n_bytes = match self.bytes[..] {
+            [high, low, ..] => 2 + usize::from(u16::from_be_bytes([high, low])),
+            _ => self.bytes.len(),
+        };
+        let bytes = self.bytes.get(..n_bytes).unwrap_or(&self.bytes).into();
+        let first = Key { hash: self.hash, bytes };
+        let end = end_of(&first);
+        (first, end)
+    }
 }
 
 impl KeyType {
@@ -168,6 +184,20 @@ impl KeySchema {
         Ok((key(&partition, &sort)?, partition_member, sort_member))
     }
 
+    /// The place of an item whose key attributes have these values, `{"S":"x"}`.
+    pub(crate) fn key_of_values(
+        &self,
+        partition: &[u8],
+        sort: Option<&[u8]>,
+    ) -> Result<Key, KeyError> {
+        let sort = match (&self.sort, sort) {
+            (Some(attribute), Some(json)) => attribute.encode_text(json)?,
+            (Some(attribute), None) => return Err(KeyError::Missing(attribute.name.clone())),
+            (None, _) => Vec::new(),
+        };
+        key(&self.partition.encode_text(partition)?, &sort)
+    }
+
     /// The range of keys that a query asks for.
     pub(crate) fn range(
         &self,
@@ -202,11 +232,12 @@ impl KeySchema {
                 (Bound::Included(at(low)?), Bound::Included(at(high)?))
             }
             Some(SortCondition::BeginsWith(start)) => {
-                let start = match start {
+                let kind = self.sort.as_ref().map(|it| &it.kind);
+                let start = match (start, kind) {
                     // An empty beginning fits everything, though no key is empty.
-                    AttributeValue::S(text) if text.is_empty() => first,
-                    AttributeValue::B(bytes) if bytes.is_empty() => first,
-                    start => at(start)?,
+                    (AttributeValue::S(text), Some(KeyType::S)) if text.is_empty() => first,
+                    (AttributeValue::B(bytes), Some(KeyType::B)) if bytes.is_empty() => first,
+                    (start, _) => at(start)?,
                 };
                 let end = end_of(&start);
                 (Bound::Included(start), end)

@@ -5,12 +5,17 @@
 mod backups;
 mod batch_get_item;
 mod batch_write_item;
+mod capacity;
 mod create_table;
 mod delete_item;
+mod exports;
 mod get_item;
+mod indexes;
+mod legacy;
 mod limits;
 mod page;
 mod parameters;
+mod prepared;
 mod put_item;
 mod query;
 mod scan;
@@ -18,24 +23,57 @@ mod streams;
 mod tables;
 mod tags;
 mod time_to_live;
+mod transact_get_items;
+mod transact_write_items;
 mod update_item;
 mod update_table;
+mod view;
 
 use super::{endpoint::Endpoint, error::ApiError, request::Caller};
 
+/// Operations of DynamoDB that this endpoint does without, and says so.
+pub(crate) const LEFT_OUT: [&str; 30] = [
+    "BatchExecuteStatement",
+    "CreateBackup",
+    "CreateGlobalTable",
+    "DeleteBackup",
+    "DeleteResourcePolicy",
+    "DescribeBackup",
+    "DescribeContributorInsights",
+    "DescribeGlobalTable",
+    "DescribeGlobalTableSettings",
+    "DescribeImport",
+    "DescribeKinesisStreamingDestination",
+    "DescribeTableReplicaAutoScaling",
+    "DisableKinesisStreamingDestination",
+    "EnableKinesisStreamingDestination",
+    "ExecuteStatement",
+    "ExecuteTransaction",
+    "GetResourcePolicy",
+    "ImportTable",
+    "ListBackups",
+    "ListContributorInsights",
+    "ListGlobalTables",
+    "ListImports",
+    "PutResourcePolicy",
+    "RestoreTableFromBackup",
+    "RestoreTableToPointInTime",
+    "UpdateContributorInsights",
+    "UpdateGlobalTable",
+    "UpdateGlobalTableSettings",
+    "UpdateKinesisStreamingDestination",
+    "UpdateTableReplicaAutoScaling",
+];
+
+/// Says that an operation is left out.
+fn left_out(_: &Endpoint, _: &Caller, _: &[u8]) -> Result<Vec<u8>, ApiError> {
+    Err(ApiError::validation(
+        "this endpoint does without PartiQL, on-demand backups, restores, imports, global tables, resource policies and Kinesis; use the calls for items, or Amazon DynamoDB",
+    ))
+}
+
 /// What every operation is.
 pub(crate) type Operation = fn(&Endpoint, &Caller, &[u8]) -> Result<Vec<u8>, ApiError>;
-
-/// Carries an operation out.
-pub(crate) fn perform(
-    operation: Operation,
-    endpoint: &Endpoint,
-    caller: &Caller,
-    body: &[u8],
-) -> Result<Vec<u8>, ApiError> {
-    parameters::refuse_not_yet(body)?;
-    operation(endpoint, caller, body)
-}
 
 /// The operation that `X-Amz-Target` names.
 pub(crate) fn named(service: &str, name: &str) -> Option<Operation> {
@@ -47,6 +85,11 @@ pub(crate) fn named(service: &str, name: &str) -> Option<Operation> {
             "DeleteItem" => delete_item::delete_item,
             "DeleteTable" => tables::delete_table,
             "DescribeContinuousBackups" => backups::describe_continuous_backups,
+            "DescribeExport" => exports::describe_export,
+            "ExportTableToPointInTime" => exports::export_table_to_point_in_time,
+            "ListExports" => exports::list_exports,
+            "TransactGetItems" => transact_get_items::transact_get_items,
+            "TransactWriteItems" => transact_write_items::transact_write_items,
             "DescribeEndpoints" => limits::describe_endpoints,
             "DescribeLimits" => limits::describe_limits,
             "DescribeTable" => tables::describe_table,
@@ -63,6 +106,7 @@ pub(crate) fn named(service: &str, name: &str) -> Option<Operation> {
             "UpdateItem" => update_item::update_item,
             "UpdateTable" => update_table::update_table,
             "UpdateTimeToLive" => time_to_live::update_time_to_live,
+            name if LEFT_OUT.contains(&name) => left_out,
             _ => return None,
         },
         ("DynamoDBStreams_20120810", name) => match name {
@@ -75,3 +119,6 @@ pub(crate) fn named(service: &str, name: &str) -> Option<Operation> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,8 @@ use std::{
 
 use super::{item::Item, key::Key};
 
-const N_PARTS: usize = 256;
+/// How many parts the keys of a table are cut into.
+pub(crate) const N_PARTS: usize = 256;
 
 /// Items by key. A clone is a picture of this moment.
 #[derive(Clone, Debug)]
@@ -103,7 +104,8 @@ fn is_empty(range: &(Bound<Key>, Bound<Key>)) -> bool {
     }
 }
 
-fn part(hash: u64) -> usize {
+/// The part that a key of this hash lies in.
+pub(crate) fn part(hash: u64) -> usize {
     // Eight bits.
     (hash >> 56) as usize
 }

@@ -25,6 +25,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use journal::Journal;
@@ -34,6 +35,10 @@ use replay::Replay;
 
 /// How much a journal may hold before it is worth compacting, however small the tables are.
 const COMPACT_BYTES_MIN: u64 = 64 << 20;
+
+/// How often, and after which pause, to try again when another process has the directory.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the data directory cannot be used. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -98,10 +103,15 @@ impl Store {
         let unusable = |source| OpenError::Unusable { dir: dir.to_owned(), source };
         fs::create_dir_all(dir).map_err(unusable)?;
         let lock = File::create(dir.join("lock")).map_err(unusable)?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => OpenError::InUse(dir.to_owned()),
-            TryLockError::Error(source) => unusable(source),
-        })?;
+        // Whoever had it may be about to let go: a process that was killed, a thread at its end.
+        let mut tries = 0..LOCK_TRIES;
+        while let Err(error) = lock.try_lock() {
+            match (error, tries.next()) {
+                (TryLockError::WouldBlock, Some(_)) => std::thread::sleep(LOCK_PAUSE),
+                (TryLockError::WouldBlock, None) => return Err(OpenError::InUse(dir.to_owned())),
+                (TryLockError::Error(source), _) => return Err(unusable(source)),
+            }
+        }
         Store::read(dir, lock).map_err(unusable)
     }
 

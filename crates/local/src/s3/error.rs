@@ -48,6 +48,7 @@ pub(crate) enum Code {
     NoSuchUpload,
     NotImplemented,
     NotModified,
+    PayloadMismatch,
     PreconditionFailed,
 }
 
@@ -86,6 +87,7 @@ impl Code {
             Code::NoSuchUpload => ("NoSuchUpload", 404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."),
             Code::NotImplemented => ("NotImplemented", 501, "A header or parameter that you provided implies functionality that is not implemented"),
             Code::NotModified => ("NotModified", 304, "Not Modified"),
+            Code::PayloadMismatch => ("XAmzContentSHA256Mismatch", 400, "The provided 'x-amz-content-sha256' header does not match what was computed."),
             Code::PreconditionFailed => ("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold"),
         }
     }

@@ -21,6 +21,8 @@ pub(crate) struct Expected {
     pub(crate) is_chunked: bool,
     /// In the form of an etag.
     md5: Option<String>,
+    /// The hash that was signed in place of the body.
+    payload: Option<String>,
     checksum: Option<Claim>,
 }
 
@@ -59,7 +61,8 @@ impl Expected {
                 .with("MaxSizeAllowed", PUT_BYTES_MAX.to_string()));
         }
         let md5 = head.header("content-md5").map(md5).transpose()?;
-        Ok(Expected { n_bytes, is_chunked, md5, checksum: claim(head)? })
+        let payload = is_hash(hash).then(|| hash.to_ascii_lowercase());
+        Ok(Expected { n_bytes, is_chunked, md5, payload, checksum: claim(head)? })
     }
 
     /// Which checksum must be computed to compare it.
@@ -67,6 +70,11 @@ impl Expected {
         self.checksum.as_ref().map(|it| match it {
             Claim::Header(algorithm, _) | Claim::Trailer(algorithm) => *algorithm,
         })
+    }
+
+    /// Whether the body's SHA-256 must be computed to compare it.
+    pub(crate) fn has_payload_hash(&self) -> bool {
+        self.payload.is_some()
     }
 
     /// Compares what came with what was said.
@@ -78,6 +86,7 @@ impl Expected {
         &self,
         n_bytes: u64,
         md5: &str,
+        payload: Option<&str>,
         checksum: Option<&Checksum>,
         trailers: &[(String, String)],
     ) -> Result<(), ApiError> {
@@ -90,6 +99,13 @@ impl Expected {
             return Err(Code::BadDigest
                 .because("The Content-MD5 you specified did not match what we received.")
                 .with("CalculatedDigest", md5));
+        }
+        if let (Some(said), Some(computed)) = (&self.payload, payload)
+            && said != computed
+        {
+            return Err(Code::PayloadMismatch
+                .about("ClientComputedContentSHA256", said)
+                .with("S3ComputedContentSHA256", computed));
         }
         let (algorithm, claimed) = match &self.checksum {
             None => return Ok(()),
@@ -110,11 +126,14 @@ impl Expected {
     }
 }
 
-/// Refuses what cannot stand in `x-amz-content-sha256`. The hash itself is part of the signature,
-/// and is not verified either.
+/// Whether this is the hash of a body.
+fn is_hash(hash: &str) -> bool {
+    hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit())
+}
+
+/// Refuses what cannot stand in `x-amz-content-sha256`.
 fn check_hash(hash: &str) -> Result<(), ApiError> {
-    let is_hash = hash.len() == 64 && hash.bytes().all(|it| it.is_ascii_hexdigit());
-    if is_hash || hash == "UNSIGNED-PAYLOAD" || hash.starts_with("STREAMING-") {
+    if is_hash(hash) || hash == "UNSIGNED-PAYLOAD" || hash.starts_with("STREAMING-") {
         return Ok(());
     }
     Err(Code::InvalidArgument
@@ -162,6 +181,9 @@ mod tests {
 
     use super::*;
 
+    const PAYLOAD: &str = "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225";
+    const EMPTY_PAYLOAD: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
     const CRC32: (&str, &str) = ("x-amz-checksum-crc32", "y/Q5Jg==");
 
     #[test]
@@ -173,7 +195,8 @@ mod tests {
         let chunked = [&chunked[..], &[("content-encoding", "aws-chunked")]].concat();
         for (headers, trailers, code, when) in [
             (vec![("content-length", "9")], &[][..], "", "only a length"),
-            (vec![("content-length", "8")], &[], "IncompleteBody", "another length"),
+            (vec![("content-length", "8")], &[], "IncompleteBody", "more than said"),
+            (vec![("content-length", "10")], &[], "IncompleteBody", "less than said"),
             (vec![], &[], "MissingContentLength", "no length"),
             (vec![("content-length", "-1")], &[], "MissingContentLength", "no number"),
             (vec![("content-length", "5368709121")], &[], "EntityTooLarge", "a byte too long"),
@@ -215,6 +238,18 @@ mod tests {
                 "InvalidArgument",
                 "no hash",
             ),
+            (
+                vec![("content-length", "9"), ("x-amz-content-sha256", PAYLOAD)],
+                &[],
+                "",
+                "the right hash",
+            ),
+            (
+                vec![("content-length", "9"), ("x-amz-content-sha256", EMPTY_PAYLOAD)],
+                &[],
+                "XAmzContentSHA256Mismatch",
+                "another hash",
+            ),
             (chunked.clone(), &trailer, "", "the right trailer"),
             (chunked.clone(), &wrong, "BadDigest", "another trailer"),
             (chunked, &[], "MalformedTrailerError", "a trailer that did not come"),
@@ -235,7 +270,7 @@ mod tests {
         let checksum = hasher.finish();
         let md5 = "25f9e794323b453885f5181f1b624d0b";
         Expected::of(&head)
-            .and_then(|it| it.check(9, md5, Some(&checksum), trailers))
+            .and_then(|it| it.check(9, md5, Some(PAYLOAD), Some(&checksum), trailers))
             .map_or_else(|it| it.code.into_owned(), |()| String::new())
     }
 }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::stream;
 use http_body_util::BodyExt;
 use md5::{Digest, Md5};
+use sha2::Sha256;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::{
@@ -61,9 +62,12 @@ pub(crate) async fn receive(
     algorithm: Option<Algorithm>,
 ) -> Result<Finished, ApiError> {
     let algorithm = expected.algorithm().or(algorithm);
-    let store = store.clone();
+    let (store, with_payload_hash) = (store.clone(), expected.has_payload_hash());
     let mut writing = Writing {
-        task: spawn_blocking(move || store.draft(algorithm)),
+        task: spawn_blocking(move || {
+            let draft = store.draft(algorithm)?;
+            Ok(if with_payload_hash { draft.with_payload_hash() } else { draft })
+        }),
         batch: Vec::new(),
         batch_bytes: 0,
         left: expected.n_bytes,
@@ -83,8 +87,9 @@ pub(crate) async fn receive(
     }
     let trailers = decoder.map(Decoder::finish).transpose()?.unwrap_or_default();
     let finished = writing.finish().await?;
-    let content = &finished.content;
-    expected.check(finished.n_bytes, &content.etag, content.checksum.as_ref(), &trailers)?;
+    let Finished { n_bytes, payload, content, .. } = &finished;
+    let checksum = content.checksum.as_ref();
+    expected.check(*n_bytes, &content.etag, payload.as_deref(), checksum, &trailers)?;
     Ok(finished)
 }
 
@@ -167,7 +172,9 @@ pub(crate) async fn read_document(
         hasher.finish()
     });
     let md5 = percent::hex(&Md5::digest(&bytes));
-    expected.check(bytes.len() as u64, &md5, checksum.as_ref(), &trailers)?;
+    let payload = percent::hex(&Sha256::digest(&bytes));
+    let n_bytes = bytes.len() as u64;
+    expected.check(n_bytes, &md5, Some(&payload), checksum.as_ref(), &trailers)?;
     String::from_utf8(bytes).map_err(|_| Code::MalformedXml.into())
 }
 

@@ -132,9 +132,9 @@ fn refusals_have_dynamodbs_types() {
         ),
         (
             "PutItem",
-            json!({ "TableName": "books", "Item": key, "Expected": { "a": { "Exists": false } } }),
+            json!({ "TableName": "books", "Item": key, "Expected": { "a": { "Exists": false, "Value": { "S": "x" } } } }),
             VALIDATION,
-            "Expected is not supported by this endpoint yet; use ConditionExpression",
+            "Value cannot be used when Exists is false for Attribute: a",
         ),
         (
             "UpdateItem",
@@ -430,6 +430,16 @@ fn faults_happen_as_ordered() {
     let got =
         client.call("GetItem", &json!({ "TableName": "books", "Key": book("a", "lost answer") }));
     assert_eq!(got["Item"], lost["Item"], "it was written all the same");
+
+    let broken = json!({ "table": "books", "broken": true, "times": 1 });
+    client.local("POST", "/_local/faults", &broken);
+    client.call("ListTables", &json!({}));
+    let half = client.send("DescribeTable", &json!({ "TableName": "books" }));
+    assert_eq!(half.status, 200);
+    assert!(serde_json::from_slice::<Value>(&half.body).is_err());
+    let checksum = crc32fast::hash(&half.body).to_string();
+    assert_ne!(half.header("x-amz-crc32"), Some(checksum.as_str()));
+    client.call("DescribeTable", &json!({ "TableName": "books" }));
 }
 
 #[test]

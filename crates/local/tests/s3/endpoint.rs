@@ -78,6 +78,10 @@ impl Endpoint {
         }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         match &*self.folder {
             Folder::Temporary(folder) => folder.path().join(name),

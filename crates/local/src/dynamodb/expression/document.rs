@@ -51,6 +51,11 @@ fn found(walk: Result<(), Stop<'_>>) -> Option<&[u8]> {
     }
 }
 
+/// The text of an attribute of an item.
+pub(crate) fn attribute<'a>(item: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    member(item, name)
+}
+
 fn member<'a>(map: &'a [u8], name: &str) -> Option<&'a [u8]> {
     found(Cursor::new(map).object(|cursor, raw| {
         let value = cursor.skip()?;

@@ -46,6 +46,11 @@ impl Projection {
         Projection { paths, is_flat }
     }
 
+    /// The attributes that it looks into.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(Path::attribute)
+    }
+
     /// Appends the wanted parts of `item` as an item of their own; says whether there were any.
     pub(crate) fn write(&self, item: &[u8], out: &mut Vec<u8>) -> bool {
         let start = out.len();

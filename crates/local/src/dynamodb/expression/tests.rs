@@ -287,11 +287,11 @@ fn updates_that_make_no_sense_are_refused() {
         ("SET n = size(n)", "The function is not allowed in an update expression; function: size"),
         (
             "ADD n :s",
-            "Incorrect operand type for operator or function; operator: ADD, operand type: STRING",
+            "Incorrect operand type for operator or function; operator: ADD, operand type: STRING, typeSet: ALLOWED_FOR_ADD_OPERAND",
         ),
         (
             "DELETE tags :n5",
-            "Incorrect operand type for operator or function; operator: DELETE, operand type: NUMBER",
+            "Incorrect operand type for operator or function; operator: DELETE, operand type: NUMBER, typeSet: ALLOWED_FOR_DELETE_OPERAND",
         ),
         (
             "SET n = n + :s",

@@ -60,7 +60,7 @@ impl Update {
                     let value = placeholders.value(role, name)?;
                     if !fits(&value) {
                         return Err(role.invalid(format_args!(
-                            "Incorrect operand type for operator or function; operator: {operator}, operand type: {}",
+                            "Incorrect operand type for operator or function; operator: {operator}, operand type: {}, typeSet: ALLOWED_FOR_{operator}_OPERAND",
                             long_type_name(&value)
                         )));
                     }
@@ -82,6 +82,22 @@ impl Update {
         let update = Update { set: bound, remove, add, delete };
         check_disjoint(role, &update.paths())?;
         Ok(update)
+    }
+
+    /// An update of whole attributes.
+    pub(crate) fn of(
+        set: Vec<(Path, AttributeValue)>,
+        remove: Vec<Path>,
+        add: Vec<(Path, AttributeValue)>,
+        delete: Vec<(Path, AttributeValue)>,
+    ) -> Update {
+        let set = set.into_iter().map(|(path, value)| (path, Formula::Literal(value))).collect();
+        Update { set, remove, add, delete }
+    }
+
+    /// Whether it does nothing to an item that does not exist, as long as nobody insists.
+    pub(crate) fn only_takes(&self) -> bool {
+        self.set.is_empty() && self.add.is_empty() && !self.paths().is_empty()
     }
 
     /// Every place that it changes.
@@ -237,7 +253,14 @@ fn parent<'a>(
 }
 
 fn check_parent(item: &mut Attributes, path: &Path) -> Result<(), ExpressionError> {
-    if path.0.len() == 1 { Ok(()) } else { parent(item, path).map(|_| ()) }
+    if path.0.len() == 1 {
+        return Ok(());
+    }
+    match (parent(item, path)?, path.0.last()) {
+        (AttributeValue::M(_), Some(Step::Name(_)))
+        | (AttributeValue::L(_), Some(Step::Index(_))) => Ok(()),
+        _ => Err(ExpressionError::new(WRONG_PATH)),
+    }
 }
 
 fn set(item: &mut Attributes, path: &Path, value: AttributeValue) -> Result<(), ExpressionError> {

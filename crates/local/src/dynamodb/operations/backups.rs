@@ -8,14 +8,17 @@ use super::{
     tables::OneTable,
 };
 use crate::dynamodb::{
-    answer::Answer, endpoint::Endpoint, error::ApiError, request::Caller, table::Table,
+    answer::Answer,
+    endpoint::Endpoint,
+    error::ApiError,
+    request::Caller,
+    stream::{KEEP_MS, log::Log},
+    table::Table,
     timestamp::seconds,
 };
 
 /// How far back a table can be restored, at most and unless told otherwise.
 pub(crate) const RECOVERY_PERIOD_DAYS_MAX: u64 = 35;
-/// How far the newest point that can be restored lies behind.
-const RESTORABLE_BEHIND_MS: u64 = 5 * 60 * 1000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -54,6 +57,9 @@ pub(crate) fn update_continuous_backups(
             let since_ms = &mut table.description.backed_up_since_ms;
             *since_ms = wanted.point_in_time_recovery_enabled.then(|| since_ms.unwrap_or(now_ms));
             table.description.recovery_period_days = days;
+            if table.description.backed_up_since_ms.is_none() {
+                table.history = Log::default();
+            }
             shown(table, now_ms)
         }))
     })?;
@@ -74,15 +80,22 @@ pub(crate) fn describe_continuous_backups(
     Ok(answer.finish())
 }
 
+/// How far back a table can be turned, if it can: changes are kept for a day, whatever period was
+/// asked for.
+pub(crate) fn earliest_ms(table: &Table, now_ms: u64) -> Option<u64> {
+    let since_ms = table.description.backed_up_since_ms?;
+    Some(since_ms.max(now_ms.saturating_sub(KEEP_MS)))
+}
+
 fn shown(table: &Table, now_ms: u64) -> Value {
     let recovery = match table.description.backed_up_since_ms {
         None => json!({ "PointInTimeRecoveryStatus": "DISABLED" }),
         Some(since_ms) => json!({
             "PointInTimeRecoveryStatus": "ENABLED",
             "RecoveryPeriodInDays": table.description.recovery_period_days,
-            "EarliestRestorableDateTime": seconds(since_ms),
-            "LatestRestorableDateTime":
-                seconds(since_ms.max(now_ms.saturating_sub(RESTORABLE_BEHIND_MS))),
+            "EarliestRestorableDateTime": seconds(earliest_ms(table, now_ms).unwrap_or(since_ms)),
+            // At DynamoDB it lies five minutes behind.
+            "LatestRestorableDateTime": seconds(now_ms),
         }),
     };
     json!({ "ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery })

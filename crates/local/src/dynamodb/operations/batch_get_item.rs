@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::parameters::{Consumed, Names, key, not_yet, parse, placeholders, read_units, required};
+use super::{
+    capacity::{Consumed, read_units},
+    legacy,
+    parameters::{Names, key, parse, placeholders, required},
+};
 use crate::dynamodb::{
     answer::{Answer, write_list},
     endpoint::Endpoint,
@@ -35,13 +39,13 @@ struct Request<'a> {
 struct Wanted<'a> {
     #[serde(borrow, default)]
     keys: Vec<&'a RawValue>,
-    #[serde(default)]
-    consistent_read: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consistent_read: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     projection_expression: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expression_attribute_names: Names,
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     attributes_to_get: Option<Vec<String>>,
 }
 
@@ -73,14 +77,20 @@ pub(crate) fn batch_get_item(
                 "The list of keys in RequestItems for BatchGetItem is required: {name} has empty list"
             )));
         }
-        if wanted.attributes_to_get.is_some() {
-            return Err(not_yet("AttributesToGet", "ProjectionExpression"));
-        }
         let text = wanted.projection_expression.as_deref();
+        legacy::not_both(
+            &[("AttributesToGet", wanted.attributes_to_get.is_some())],
+            &[("ProjectionExpression", text.is_some())],
+        )?;
         let names = wanted.expression_attribute_names.clone();
         let mut placeholders = placeholders(names, None, &[text], "ProjectionExpression")?;
         let projection = text.map(|text| Projection::parse(text, &mut placeholders)).transpose()?;
         placeholders.all_used()?;
+        let projection = match projection {
+            None => legacy::attributes_to_get(wanted.attributes_to_get.as_deref())?,
+            some => some,
+        };
+        let is_consistent = wanted.consistent_read.unwrap_or(false);
         let keys: Vec<Key> = wanted
             .keys
             .iter()
@@ -100,7 +110,7 @@ pub(crate) fn batch_get_item(
                     break;
                 }
                 left_bytes -= size_bytes;
-                units += read_units(size_bytes, wanted.consistent_read);
+                units += read_units(size_bytes, is_consistent);
                 items.extend(item.cloned());
                 n_answered += 1;
             }
@@ -127,7 +137,7 @@ pub(crate) fn batch_get_item(
     Ok(answer.finish())
 }
 
-fn check_distinct(keys: &[Key]) -> Result<(), ApiError> {
+pub(super) fn check_distinct(keys: &[Key]) -> Result<(), ApiError> {
     let mut sorted: Vec<&Key> = keys.iter().collect();
     sorted.sort_unstable();
     if sorted.windows(2).any(|it| it[0] == it[1]) {

@@ -5,14 +5,18 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
-use super::parameters::{Consumed, attributes, key, parse, required, write_units};
+use super::{
+    capacity::{Consumed, Used, metrics, wants_metrics, write_units},
+    parameters::{attributes, key, parse, required},
+};
 use crate::dynamodb::{
     answer::{Answer, write_list},
     endpoint::{Cell, Endpoint},
     error::ApiError,
     item::Item,
+    key::Key,
     request::Caller,
     table::{Change, Outcome},
 };
@@ -22,10 +26,11 @@ const WRITES_MAX: usize = 25;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Request<'a> {
+struct Call<'a> {
     #[serde(borrow)]
     request_items: Option<BTreeMap<String, Vec<Write<'a>>>>,
     return_consumed_capacity: Option<String>,
+    return_item_collection_metrics: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -56,8 +61,9 @@ pub(crate) fn batch_write_item(
     caller: &Caller,
     body: &[u8],
 ) -> Result<Vec<u8>, ApiError> {
-    let request: Request<'_> = parse(body)?;
+    let request: Call<'_> = parse(body)?;
     let consumed = Consumed::parse(request.return_consumed_capacity.as_deref())?;
+    let wants_metrics = wants_metrics(request.return_item_collection_metrics.as_deref())?;
     let tables = required(request.request_items, "requestItems")?;
     if tables.is_empty() {
         return Err(ApiError::constraint(
@@ -77,26 +83,44 @@ pub(crate) fn batch_write_item(
             )));
         }
         let cell = endpoint.table(caller, &name)?;
-        let changes = writes.into_iter().map(|it| change(it, &cell)).collect::<Result<_, _>>()?;
+        let changes =
+            writes.into_iter().map(|it| change(it, &cell)).collect::<Result<Vec<_>, _>>()?;
+        {
+            let table = cell.read();
+            let mut puts = changes.iter().filter_map(|it| Some((it.new.as_ref()?, &it.key)));
+            puts.try_for_each(|(item, key)| table.check_indexes(item, key))?;
+        }
         batches.push((cell, changes));
     }
     check_distinct(&batches)?;
 
     let mut capacities = Vec::new();
+    let mut all_metrics = Map::new();
     for (cell, changes) in batches {
-        let (name, units) = endpoint.write(&cell, |writing| {
-            let mut units = 0.0;
+        let (name, used, metrics) = endpoint.write(&cell, |writing| {
+            let mut table = 0.0;
+            let keys: Vec<Key> = if wants_metrics {
+                changes.iter().map(|it| it.key.clone()).collect()
+            } else {
+                Vec::new()
+            };
             for change in changes {
                 let new_bytes = change.new.as_ref().map_or(0, Item::size_bytes);
                 let old_bytes = match writing.apply(change) {
                     Outcome::Changed { old: Some(old) } => old.size_bytes(),
                     _ => 0,
                 };
-                units += write_units(old_bytes, new_bytes);
+                table += write_units(old_bytes, new_bytes);
             }
-            Ok((writing.table().description.name.clone(), units))
+            let indexes = std::mem::take(&mut writing.index_units);
+            let metrics: Vec<Value> =
+                keys.iter().filter_map(|key| metrics(writing.table(), key)).collect();
+            Ok((writing.table().description.name.clone(), Used { table, indexes }, metrics))
         })?;
-        capacities.extend(consumed.shown(&name, units));
+        capacities.extend(consumed.shown(&name, used));
+        if !metrics.is_empty() {
+            all_metrics.insert(name, metrics.into());
+        }
     }
     let mut answer = Answer::new();
     if !capacities.is_empty() {
@@ -105,6 +129,9 @@ pub(crate) fn batch_write_item(
                 out.extend_from_slice(it.to_string().as_bytes());
             });
         });
+    }
+    if !all_metrics.is_empty() {
+        answer.value("ItemCollectionMetrics", all_metrics);
     }
     answer.json("UnprocessedItems", b"{}");
     Ok(answer.finish())

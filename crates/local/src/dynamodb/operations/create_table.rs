@@ -8,7 +8,10 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{parse, required};
+use super::{
+    indexes::{IndexRequest, Kinds, all_used, read_all},
+    parameters::{one_of, parse, required},
+};
 use crate::dynamodb::{
     answer::Answer,
     endpoint::{Endpoint, check_table_name, table_address},
@@ -16,8 +19,14 @@ use crate::dynamodb::{
     key::{KeyAttribute, KeySchema, KeyType},
     request::Caller,
     stream::ViewType,
-    table::description::{Description, SHARDS_DEFAULT, Throughput},
+    table::{
+        description::{Description, SHARDS_DEFAULT, Throughput},
+        index::Index,
+    },
 };
+
+/// How many tags a table may have.
+pub(crate) const TAGS_MAX: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -30,10 +39,10 @@ struct Request {
     billing_mode: Option<String>,
     provisioned_throughput: Option<ProvisionedThroughput>,
     stream_specification: Option<StreamSpecification>,
-    #[serde(default)]
-    tags: Vec<Tag>,
-    #[serde(default)]
-    deletion_protection_enabled: bool,
+    global_secondary_indexes: Option<Vec<IndexRequest>>,
+    local_secondary_indexes: Option<Vec<IndexRequest>>,
+    tags: Option<Vec<Tag>>,
+    deletion_protection_enabled: Option<bool>,
     table_class: Option<String>,
     #[serde(rename = "SSESpecification")]
     encryption: Option<Encryption>,
@@ -41,14 +50,14 @@ struct Request {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct KeySchemaElement {
+pub(crate) struct KeySchemaElement {
     attribute_name: String,
     key_type: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct AttributeDefinition {
+pub(crate) struct AttributeDefinition {
     attribute_name: String,
     attribute_type: String,
 }
@@ -91,10 +100,25 @@ pub(crate) fn create_table(
     let request: Request = parse(body)?;
     let (region, name) = table_address(caller, &required(request.table_name, "tableName")?)?;
     check_table_name(&name)?;
-    let schema = schema(&request.key_schema, request.attribute_definitions)?;
+    let kinds = kinds(request.attribute_definitions)?;
+    let schema = key_schema(&request.key_schema, &kinds)?;
     let now_ms = endpoint.clock.now_ms();
     let throughput =
         throughput(request.billing_mode.as_deref(), request.provisioned_throughput, now_ms)?;
+    let indexes = read_all(
+        request.global_secondary_indexes,
+        request.local_secondary_indexes,
+        &schema,
+        &kinds,
+        &throughput,
+    )?;
+    let schemas = std::iter::once(&schema).chain(indexes.iter().map(|it| &it.schema));
+    all_used(&kinds, schemas, !indexes.is_empty())?;
+    let tags = request.tags.unwrap_or_default();
+    if TAGS_MAX < tags.len() {
+        return Err(ApiError::validation("Too many tags: a table may have 50"));
+    }
+    check_class(request.table_class.as_deref())?;
     let view_type = request.stream_specification.map_or(Ok(None), |it| it.view_type())?;
     let description = Description {
         name,
@@ -104,10 +128,10 @@ pub(crate) fn create_table(
         created_ms: now_ms,
         schema,
         throughput,
-        is_protected: request.deletion_protection_enabled,
+        is_protected: request.deletion_protection_enabled.unwrap_or(false),
         class: request.table_class,
         encryption: request.encryption.and_then(|it| it.shown(caller)),
-        tags: request.tags.into_iter().map(|it| (it.key, it.value)).collect::<BTreeMap<_, _>>(),
+        tags: tags.into_iter().map(|it| (it.key, it.value)).collect::<BTreeMap<_, _>>(),
         ttl: None,
         backed_up_since_ms: None,
         recovery_period_days: super::backups::RECOVERY_PERIOD_DAYS_MAX,
@@ -115,6 +139,7 @@ pub(crate) fn create_table(
         deleted_ms: None,
     };
     let cell = endpoint.create(description, |table| {
+        table.indexes = indexes.into_iter().map(Index::new).collect();
         if let Some(view_type) = view_type {
             table.enable_stream(view_type, now_ms);
         }
@@ -125,14 +150,19 @@ pub(crate) fn create_table(
     Ok(answer.finish())
 }
 
-fn schema(
-    elements: &[KeySchemaElement],
-    definitions: Vec<AttributeDefinition>,
-) -> Result<KeySchema, ApiError> {
-    let invalid = |why: &str| {
-        ApiError::Validation(format!("One or more parameter values were invalid: {why}"))
-    };
-    let mut kinds = BTreeMap::new();
+/// A validation error of the most common kind.
+pub(crate) fn invalid(why: impl std::fmt::Display) -> ApiError {
+    ApiError::Validation(format!("One or more parameter values were invalid: {why}"))
+}
+
+/// Refuses a table class that does not exist.
+pub(crate) fn check_class(class: Option<&str>) -> Result<(), ApiError> {
+    one_of(class, "tableClass", &["STANDARD", "STANDARD_INFREQUENT_ACCESS"]).map(|_| ())
+}
+
+/// The types of attributes.
+pub(crate) fn kinds(definitions: Vec<AttributeDefinition>) -> Result<Kinds, ApiError> {
+    let mut kinds = Kinds::new();
     for AttributeDefinition { attribute_name, attribute_type } in definitions {
         let kind = match attribute_type.as_str() {
             "S" => KeyType::S,
@@ -147,9 +177,17 @@ fn schema(
             }
         };
         if kinds.insert(attribute_name.clone(), kind).is_some() {
-            return Err(invalid(&format!("Duplicate AttributeName: {attribute_name}")));
+            return Err(invalid(format!("Duplicate AttributeName: {attribute_name}")));
         }
     }
+    Ok(kinds)
+}
+
+/// The key of a table or an index.
+pub(crate) fn key_schema(
+    elements: &[KeySchemaElement],
+    kinds: &Kinds,
+) -> Result<KeySchema, ApiError> {
     let (partition, sort) = match elements {
         [] => {
             return Err(ApiError::validation(
@@ -183,20 +221,13 @@ fn schema(
     };
     let attribute = |element: &KeySchemaElement| match kinds.get(&element.attribute_name) {
         Some(kind) => Ok(KeyAttribute { name: element.attribute_name.clone(), kind: *kind }),
-        None => Err(invalid(&format!(
+        None => Err(invalid(format!(
             "Some index key attributes are not defined in AttributeDefinitions. Keys: [{}], AttributeDefinitions: [{}]",
             element.attribute_name,
             kinds.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
         ))),
     };
-    let schema =
-        KeySchema { partition: attribute(partition)?, sort: sort.map(attribute).transpose()? };
-    if kinds.len() != elements.len() {
-        return Err(invalid(
-            "Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions",
-        ));
-    }
-    Ok(schema)
+    Ok(KeySchema { partition: attribute(partition)?, sort: sort.map(attribute).transpose()? })
 }
 
 /// What a table is paid for, out of the two parameters that say so.
@@ -206,7 +237,7 @@ pub(crate) fn throughput(
     now_ms: u64,
 ) -> Result<Throughput, ApiError> {
     let modes = ["PROVISIONED", "PAY_PER_REQUEST"];
-    let mode = super::parameters::one_of(billing_mode, "billingMode", &modes)?;
+    let mode = one_of(billing_mode, "billingMode", &modes)?;
     match (mode, provisioned) {
         (Some("PAY_PER_REQUEST"), None) => Ok(Throughput::OnDemand { since_ms: now_ms }),
         (Some("PAY_PER_REQUEST"), Some(_)) => Err(ApiError::validation(
@@ -215,30 +246,30 @@ pub(crate) fn throughput(
         (_, None) => Err(ApiError::validation(
             "One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED",
         )),
-        (_, Some(it)) => {
-            let at_least_one = |value: i64, name: &str| {
-                u64::try_from(value).ok().filter(|it| 0 < *it).ok_or_else(|| {
-                    ApiError::constraint(
-                        value,
-                        &format!("provisionedThroughput.{name}"),
-                        "Member must have value greater than or equal to 1",
-                    )
-                })
-            };
-            Ok(Throughput::Provisioned {
-                reads: at_least_one(it.read_capacity_units, "readCapacityUnits")?,
-                writes: at_least_one(it.write_capacity_units, "writeCapacityUnits")?,
-            })
-        }
+        (_, Some(it)) => self::provisioned(it),
     }
+}
+
+/// Units that were asked for.
+pub(crate) fn provisioned(it: ProvisionedThroughput) -> Result<Throughput, ApiError> {
+    let at_least_one = |value: i64, name: &str| {
+        u64::try_from(value).ok().filter(|it| 0 < *it).ok_or_else(|| {
+            ApiError::constraint(
+                value,
+                &format!("provisionedThroughput.{name}"),
+                "Member must have value greater than or equal to 1",
+            )
+        })
+    };
+    Ok(Throughput::Provisioned {
+        reads: at_least_one(it.read_capacity_units, "readCapacityUnits")?,
+        writes: at_least_one(it.write_capacity_units, "writeCapacityUnits")?,
+    })
 }
 
 impl StreamSpecification {
     /// What the stream is to show; `None` for no stream.
     pub(crate) fn view_type(&self) -> Result<Option<ViewType>, ApiError> {
-        let invalid = |why: &str| {
-            ApiError::Validation(format!("One or more parameter values were invalid: {why}"))
-        };
         match (self.stream_enabled, self.stream_view_type.as_deref()) {
             (false, None) => Ok(None),
             (false, Some(_)) => Err(invalid(

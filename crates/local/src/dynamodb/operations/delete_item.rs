@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::parameters::{
-    Consumed, Names, Values, check, condition, key, one_of, parse, placeholders, required,
-    returns_item_on_failure, write_units,
+use super::{
+    capacity::{Consumed, Used, metrics, wants_metrics, write_units},
+    legacy::{self, Conditions},
+    parameters::{Names, Values, key, one_of, parse, required, returns_item_on_failure},
+    prepared::{Action, Prepared, bind_condition},
 };
-use crate::dynamodb::{
-    answer::Answer, endpoint::Endpoint, error::ApiError, request::Caller, table::Change,
-};
+use crate::dynamodb::{answer::Answer, endpoint::Endpoint, error::ApiError, request::Caller};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -21,9 +21,13 @@ struct Request<'a> {
     expression_attribute_names: Names,
     #[serde(borrow)]
     expression_attribute_values: Values<'a>,
+    #[serde(borrow)]
+    expected: Conditions<'a>,
+    conditional_operator: Option<String>,
     return_values: Option<String>,
     return_values_on_condition_check_failure: Option<String>,
     return_consumed_capacity: Option<String>,
+    return_item_collection_metrics: Option<String>,
 }
 
 pub(crate) fn delete_item(
@@ -40,31 +44,45 @@ pub(crate) fn delete_item(
     let returns_item =
         returns_item_on_failure(request.return_values_on_condition_check_failure.as_deref())?;
     let consumed = Consumed::parse(request.return_consumed_capacity.as_deref())?;
+    let wants_metrics = wants_metrics(request.return_item_collection_metrics.as_deref())?;
     let text = request.condition_expression.as_deref();
-    let mut placeholders = placeholders(
+    legacy::not_both(
+        &[
+            ("Expected", request.expected.is_some()),
+            ("ConditionalOperator", request.conditional_operator.is_some()),
+        ],
+        &[("ConditionExpression", text.is_some())],
+    )?;
+    let condition = bind_condition(
+        text,
         request.expression_attribute_names,
         request.expression_attribute_values,
-        &[text],
-        "ConditionExpression",
     )?;
-    let condition = condition(text, &mut placeholders)?;
-    placeholders.all_used()?;
+    let expected = legacy::condition(request.expected, request.conditional_operator.as_deref())?;
     let (key, _) = key(required(request.key, "key")?, &cell.schema)?;
+    let condition = condition.or(expected);
+    let prepared = Prepared { key, condition, returns_item, action: Action::Delete };
 
-    let (name, old) = endpoint.write(&cell, |writing| {
-        let old = writing.table().items.get(&key).cloned();
-        check(condition.as_ref(), old.as_ref(), returns_item)?;
-        writing.apply(Change { key, new: None, by_ttl: false });
-        Ok((writing.table().description.name.clone(), old))
+    let (name, old, indexes, metrics) = endpoint.write(&cell, |writing| {
+        let old = writing.table().items.get(&prepared.key).cloned();
+        let metrics = wants_metrics.then(|| metrics(writing.table(), &prepared.key)).flatten();
+        if let Some(change) = prepared.change(writing.table())? {
+            writing.apply(change);
+        }
+        let name = writing.table().description.name.clone();
+        Ok((name, old, std::mem::take(&mut writing.index_units), metrics))
     })?;
 
     let mut answer = Answer::new();
     if let Some(old) = old.as_ref().filter(|_| returns_old) {
         answer.json("Attributes", old.json());
     }
-    let units = write_units(old.map_or(0, |it| it.size_bytes()), 0);
-    if let Some(consumed) = consumed.shown(&name, units) {
+    let table = write_units(old.map_or(0, |it| it.size_bytes()), 0);
+    if let Some(consumed) = consumed.shown(&name, Used { table, indexes }) {
         answer.value("ConsumedCapacity", consumed);
+    }
+    if let Some(metrics) = metrics {
+        answer.value("ItemCollectionMetrics", metrics);
     }
     Ok(answer.finish())
 }

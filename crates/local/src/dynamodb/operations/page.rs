@@ -1,15 +1,10 @@
 //! One page of a query or scan: which items, and what is shown of them. Pure.
 
-use serde_json::value::RawValue;
-use wire::canonical::Canonical;
-
-use super::parameters::key_or;
 use crate::dynamodb::{
     answer::{Answer, write_list},
     error::ApiError,
     expression::{Condition, Projection},
     item::Item,
-    key::{Key, KeySchema},
 };
 
 /// How much a page may hold.
@@ -65,7 +60,12 @@ impl Page {
             });
         }
         if let Some(last) = self.items.last().filter(|_| self.stops_early) {
-            answer.member("LastEvaluatedKey", |out| last.write_key(out));
+            answer.member("LastEvaluatedKey", |out| match &shown.last_key {
+                None => last.write_key(out),
+                Some(key) => {
+                    key.write(last.json(), out);
+                }
+            });
         }
         answer.value("ScannedCount", self.items.len());
         answer
@@ -78,6 +78,8 @@ pub(crate) struct Shown {
     pub(crate) filter: Option<Condition>,
     pub(crate) projection: Option<Projection>,
     pub(crate) only_count: bool,
+    /// Which attributes say where to go on; the primary key if none are given.
+    pub(crate) last_key: Option<Projection>,
 }
 
 /// Whether only items are to be counted; refuses what does not go together.
@@ -105,12 +107,4 @@ pub(crate) fn only_count(
         )),
         select => Ok(select == Some("COUNT")),
     }
-}
-
-/// `ExclusiveStartKey`.
-pub(crate) fn start_key(
-    json: Option<&RawValue>,
-    schema: &KeySchema,
-) -> Result<Option<(Key, Canonical)>, ApiError> {
-    json.map(|json| key_or(json, schema, "The provided starting key is invalid")).transpose()
 }

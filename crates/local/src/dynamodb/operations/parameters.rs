@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::value::RawValue;
 use wire::{
     attribute_value::AttributeValue,
     canonical::{self, Canonical},
@@ -15,6 +15,7 @@ use crate::dynamodb::{
     expression::{Condition, Placeholders, Role},
     item::{Item, ItemError},
     key::{Key, KeyError, KeySchema},
+    table::index::IndexError,
 };
 
 /// Reads the body of a request.
@@ -93,6 +94,12 @@ impl From<KeyError> for ApiError {
     }
 }
 
+impl From<IndexError> for ApiError {
+    fn from(error: IndexError) -> ApiError {
+        ApiError::Validation(error.to_string())
+    }
+}
+
 impl From<ItemError> for ApiError {
     fn from(error: ItemError) -> ApiError {
         ApiError::Validation(error.to_string())
@@ -142,7 +149,8 @@ pub(crate) fn placeholders(
     Ok(Placeholders::new(names, values)?)
 }
 
-fn value(json: &RawValue) -> Result<AttributeValue, ApiError> {
+/// Reads one attribute value.
+pub(crate) fn value(json: &RawValue) -> Result<AttributeValue, ApiError> {
     let mut text = Vec::new();
     canonical::value(&mut Cursor::new(json.get().as_bytes()), &mut text)?;
     AttributeValue::read(&text).map_err(|error| ApiError::Serialization(error.to_string()))
@@ -174,85 +182,4 @@ pub(crate) fn check(
 pub(crate) fn returns_item_on_failure(value: Option<&str>) -> Result<bool, ApiError> {
     let name = "returnValuesOnConditionCheckFailure";
     Ok(one_of(value, name, &["ALL_OLD", "NONE"])? == Some("ALL_OLD"))
-}
-
-/// What a request wants to know about the capacity it used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Consumed {
-    None,
-    Total,
-    Indexes,
-}
-
-impl Consumed {
-    pub(crate) fn parse(value: Option<&str>) -> Result<Consumed, ApiError> {
-        let name = "returnConsumedCapacity";
-        Ok(match one_of(value, name, &["INDEXES", "TOTAL", "NONE"])? {
-            Some("TOTAL") => Consumed::Total,
-            Some("INDEXES") => Consumed::Indexes,
-            _ => Consumed::None,
-        })
-    }
-
-    /// `ConsumedCapacity` of one table.
-    pub(crate) fn shown(self, table: &str, units: f64) -> Option<Value> {
-        match self {
-            Consumed::None => None,
-            Consumed::Total => Some(json!({ "TableName": table, "CapacityUnits": units })),
-            Consumed::Indexes => Some(json!({
-                "TableName": table, "CapacityUnits": units, "Table": { "CapacityUnits": units },
-            })),
-        }
-    }
-}
-
-/// Units for reading so many bytes.
-pub(crate) fn read_units(size_bytes: usize, is_consistent: bool) -> f64 {
-    let units = units(size_bytes, 4096);
-    if is_consistent { units } else { units / 2.0 }
-}
-
-/// Units for writing an item that was and becomes so large.
-pub(crate) fn write_units(old_bytes: usize, new_bytes: usize) -> f64 {
-    units(old_bytes.max(new_bytes), 1024)
-}
-
-fn units(size_bytes: usize, unit_bytes: usize) -> f64 {
-    let units = size_bytes.div_ceil(unit_bytes).max(1);
-    f64::from(u32::try_from(units).unwrap_or(u32::MAX))
-}
-
-/// Parameters from before there were expressions, and those for indexes. They are not ignored:
-/// silently doing something else is worse than refusing.
-const NOT_YET: [(&str, &str); 9] = [
-    ("AttributesToGet", "ProjectionExpression"),
-    ("AttributeUpdates", "UpdateExpression"),
-    ("ConditionalOperator", "ConditionExpression"),
-    ("Expected", "ConditionExpression"),
-    ("KeyConditions", "KeyConditionExpression"),
-    ("QueryFilter", "FilterExpression"),
-    ("ScanFilter", "FilterExpression"),
-    ("GlobalSecondaryIndexes", "a table without indexes"),
-    ("LocalSecondaryIndexes", "a table without indexes"),
-];
-
-/// Refuses parameters that are not supported yet.
-pub(crate) fn refuse_not_yet(body: &[u8]) -> Result<(), ApiError> {
-    let mut refused = None;
-    let walk = Cursor::new(body).object(|cursor, name| {
-        let is_given = !matches!(cursor.skip()?, b"null" | b"[]" | b"{}");
-        let known = NOT_YET.iter().find(|(it, _)| it.as_bytes() == name);
-        refused = refused.or(known.filter(|_| is_given));
-        Ok::<(), wire::json::Malformed>(())
-    });
-    match (walk, refused) {
-        (Ok(()), Some((name, instead))) => Err(not_yet(name, instead)),
-        // Whoever reads the body next says what is wrong with it.
-        _ => Ok(()),
-    }
-}
-
-/// What to use instead of a parameter that is not supported yet.
-pub(crate) fn not_yet(name: &str, instead: &str) -> ApiError {
-    ApiError::Validation(format!("{name} is not supported by this endpoint yet; use {instead}"))
 }

@@ -6,14 +6,17 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    page::{Page, Shown, only_count, start_key},
-    parameters::{Consumed, Names, Values, limit, parse, placeholders, read_units, required},
+    capacity::Consumed,
+    legacy::{self, Conditions},
+    page::{Shown, only_count},
+    parameters::{Names, Values, limit, parse, placeholders, required},
+    view::View,
 };
 use crate::dynamodb::{
     endpoint::Endpoint,
     error::ApiError,
     expression::{Condition, KeyCondition, Projection, Role},
-    key::{Key, KeyError, KeySchema},
+    key::KeySchema,
     request::Caller,
 };
 
@@ -29,12 +32,17 @@ struct Request<'a> {
     #[serde(borrow)]
     expression_attribute_values: Values<'a>,
     #[serde(borrow)]
+    key_conditions: Conditions<'a>,
+    #[serde(borrow)]
+    query_filter: Conditions<'a>,
+    conditional_operator: Option<String>,
+    attributes_to_get: Option<Vec<String>>,
+    #[serde(borrow)]
     exclusive_start_key: Option<&'a RawValue>,
     limit: Option<i64>,
     scan_index_forward: Option<bool>,
     select: Option<String>,
-    #[serde(default)]
-    consistent_read: bool,
+    consistent_read: Option<bool>,
     return_consumed_capacity: Option<String>,
 }
 
@@ -43,86 +51,97 @@ pub(crate) fn query(
     caller: &Caller,
     body: &[u8],
 ) -> Result<Vec<u8>, ApiError> {
-    let request: Request<'_> = parse(body)?;
-    let cell = endpoint.table(caller, &required(request.table_name, "tableName")?)?;
-    refuse_index(request.index_name.as_deref())?;
+    let mut request: Request<'_> = parse(body)?;
+    let cell = endpoint.table(caller, &required(request.table_name.take(), "tableName")?)?;
     let consumed = Consumed::parse(request.return_consumed_capacity.as_deref())?;
     let limit = limit(request.limit, "limit", i32::MAX as usize)?;
-    let projection = request.projection_expression.as_deref();
-    let only_count = only_count(request.select.as_deref(), projection.is_some(), false)?;
+    let is_consistent = request.consistent_read.unwrap_or(false);
+    let select = request.select.take();
+    let has_projection =
+        request.projection_expression.is_some() || request.attributes_to_get.is_some();
+    let start = request.exclusive_start_key;
+    let is_forward = request.scan_index_forward.unwrap_or(true);
+    let mut view = View::of(&cell, request.index_name.as_deref(), is_consistent)?;
+    let only_count = only_count(select.as_deref(), has_projection, view.is_index())?;
+    let Asked { condition, filter, projection } = bind(request, view.schema())?;
+    view.show(select.as_deref(), projection.as_ref(), filter.as_ref())?;
+    if let Some(filter) = &filter {
+        leaves_key_alone(filter, view.schema())?;
+    }
+    let mut range = view.range(&condition)?;
+    if let Some(start) = view.start_key(start)? {
+        if !range.contains(&start) {
+            return Err(ApiError::validation(
+                "The provided starting key is outside query boundaries based on provided conditions",
+            ));
+        }
+        let side = if is_forward { &mut range.0 } else { &mut range.1 };
+        *side = Bound::Excluded(start);
+    }
+
+    let (page, name) = view.page(range, limit, is_forward)?;
+    let last_key = view.last_key();
+    let mut answer = page.answer(&Shown { filter, projection, only_count, last_key });
+    if let Some(consumed) = consumed.shown(&name, view.used(page.size_bytes(), is_consistent)) {
+        answer.value("ConsumedCapacity", consumed);
+    }
+    Ok(answer.finish())
+}
+
+/// What the expressions of a query mean, or its legacy parameters.
+struct Asked {
+    condition: KeyCondition,
+    filter: Option<Condition>,
+    projection: Option<Projection>,
+}
+
+fn bind(request: Request<'_>, schema: &KeySchema) -> Result<Asked, ApiError> {
     let key_text = request.key_condition_expression.as_deref();
     let filter = request.filter_expression.as_deref();
+    let projection = request.projection_expression.as_deref();
+    legacy::not_both(
+        &[
+            ("AttributesToGet", request.attributes_to_get.is_some()),
+            ("QueryFilter", request.query_filter.is_some()),
+            ("ConditionalOperator", request.conditional_operator.is_some()),
+            ("KeyConditions", request.key_conditions.is_some()),
+        ],
+        &[
+            ("ProjectionExpression", projection.is_some()),
+            ("FilterExpression", filter.is_some()),
+            ("KeyConditionExpression", key_text.is_some()),
+        ],
+    )?;
     let mut placeholders = placeholders(
         request.expression_attribute_names,
         request.expression_attribute_values,
         &[key_text, filter, projection],
         "KeyConditionExpression",
     )?;
-    let key_text = key_text.ok_or_else(|| {
-        ApiError::validation(
-            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
-        )
-    })?;
-    let schema = &cell.schema;
-    let sort_name = schema.sort.as_ref().map(|it| it.name.as_str());
-    let condition =
-        KeyCondition::parse(key_text, &schema.partition.name, sort_name, &mut placeholders)?;
+    let condition = match (key_text, &request.key_conditions) {
+        (Some(text), _) => {
+            let sort_name = schema.sort.as_ref().map(|it| it.name.as_str());
+            KeyCondition::parse(text, &schema.partition.name, sort_name, &mut placeholders)?
+        }
+        (None, Some(conditions)) => legacy::key_condition(conditions, schema)?,
+        (None, None) => {
+            return Err(ApiError::validation(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.",
+            ));
+        }
+    };
     let filter =
         filter.map(|it| Condition::parse(Role::Filter, it, &mut placeholders)).transpose()?;
     let projection = projection.map(|it| Projection::parse(it, &mut placeholders)).transpose()?;
     placeholders.all_used()?;
-    if let Some(filter) = &filter {
-        leaves_key_alone(filter, schema)?;
-    }
-    let is_forward = request.scan_index_forward.unwrap_or(true);
-    let start = start_key(request.exclusive_start_key, schema)?.map(|(key, _)| key);
-    let range = range(schema, &condition, start, is_forward)?;
-
-    let (name, page) = {
-        let table = cell.read();
-        let items = table.items.range(range).map(|(_, item)| item);
-        let page = if is_forward { Page::of(items, limit) } else { Page::of(items.rev(), limit) };
-        (table.description.name.clone(), page)
-    };
-    let mut answer = page.answer(&Shown { filter, projection, only_count });
-    let units = read_units(page.size_bytes(), request.consistent_read);
-    if let Some(consumed) = consumed.shown(&name, units) {
-        answer.value("ConsumedCapacity", consumed);
-    }
-    Ok(answer.finish())
-}
-
-/// There are no indexes yet.
-pub(crate) fn refuse_index(name: Option<&str>) -> Result<(), ApiError> {
-    match name {
-        None => Ok(()),
-        Some(name) => Err(ApiError::Validation(format!(
-            "The table does not have the specified index: {name}"
-        ))),
-    }
-}
-
-/// The keys to read, from behind `start` on.
-fn range(
-    schema: &KeySchema,
-    condition: &KeyCondition,
-    start: Option<Key>,
-    is_forward: bool,
-) -> Result<(Bound<Key>, Bound<Key>), ApiError> {
-    let (low, high) =
-        schema.range(&condition.partition, condition.sort.as_ref()).map_err(|error| match error {
-            KeyError::WrongType { .. } => ApiError::validation(
-                "One or more parameter values were invalid: Condition parameter type does not match schema type",
-            ),
-            error => error.into(),
-        })?;
-    let Some(start) = start else { return Ok((low, high)) };
-    if !(low.as_ref(), high.as_ref()).contains(&start) {
-        return Err(ApiError::validation(
-            "The provided starting key is outside query boundaries based on provided conditions",
-        ));
-    }
-    Ok(if is_forward { (Bound::Excluded(start), high) } else { (low, Bound::Excluded(start)) })
+    let old_filter =
+        legacy::condition(request.query_filter, request.conditional_operator.as_deref())?;
+    let old_projection = legacy::attributes_to_get(request.attributes_to_get.as_deref())?;
+    Ok(Asked {
+        condition,
+        filter: filter.or(old_filter),
+        projection: projection.or(old_projection),
+    })
 }
 
 fn leaves_key_alone(filter: &Condition, schema: &KeySchema) -> Result<(), ApiError> {

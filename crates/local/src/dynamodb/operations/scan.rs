@@ -6,9 +6,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    page::{Page, Shown, only_count, start_key},
-    parameters::{Consumed, Names, Values, limit, parse, placeholders, read_units, required},
-    query::refuse_index,
+    capacity::Consumed,
+    legacy::{self, Conditions},
+    page::{Shown, only_count},
+    parameters::{Names, Values, limit, parse, placeholders, required},
+    view::View,
 };
 use crate::dynamodb::{
     endpoint::Endpoint,
@@ -32,26 +34,68 @@ struct Request<'a> {
     #[serde(borrow)]
     expression_attribute_values: Values<'a>,
     #[serde(borrow)]
+    scan_filter: Conditions<'a>,
+    conditional_operator: Option<String>,
+    attributes_to_get: Option<Vec<String>>,
+    #[serde(borrow)]
     exclusive_start_key: Option<&'a RawValue>,
     limit: Option<i64>,
     segment: Option<i64>,
     total_segments: Option<i64>,
     select: Option<String>,
-    #[serde(default)]
-    consistent_read: bool,
+    consistent_read: Option<bool>,
     return_consumed_capacity: Option<String>,
 }
 
 pub(crate) fn scan(endpoint: &Endpoint, caller: &Caller, body: &[u8]) -> Result<Vec<u8>, ApiError> {
-    let request: Request<'_> = parse(body)?;
-    let cell = endpoint.table(caller, &required(request.table_name, "tableName")?)?;
-    refuse_index(request.index_name.as_deref())?;
+    let mut request: Request<'_> = parse(body)?;
+    let cell = endpoint.table(caller, &required(request.table_name.take(), "tableName")?)?;
     let consumed = Consumed::parse(request.return_consumed_capacity.as_deref())?;
     let limit = limit(request.limit, "limit", i32::MAX as usize)?;
-    let hashes = hashes(request.segment, request.total_segments)?;
-    let projection = request.projection_expression.as_deref();
-    let only_count = only_count(request.select.as_deref(), projection.is_some(), false)?;
+    let segment = (request.segment, request.total_segments);
+    let hashes = hashes(segment.0, segment.1)?;
+    let is_consistent = request.consistent_read.unwrap_or(false);
+    let select = request.select.take();
+    let has_projection =
+        request.projection_expression.is_some() || request.attributes_to_get.is_some();
+    let start = request.exclusive_start_key;
+    let mut view = View::of(&cell, request.index_name.as_deref(), is_consistent)?;
+    let only_count = only_count(select.as_deref(), has_projection, view.is_index())?;
+    let (filter, projection) = bind(request)?;
+    view.show(select.as_deref(), projection.as_ref(), filter.as_ref())?;
+    let mut range = segment_range(hashes);
+    if let Some(start) = view.start_key(start)? {
+        if !range.contains(&start) {
+            return Err(ApiError::Validation(format!(
+                "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: {} Segment: {}",
+                segment.1.unwrap_or(1),
+                segment.0.unwrap_or(0)
+            )));
+        }
+        range.0 = Bound::Excluded(start);
+    }
+
+    let (page, name) = view.page(range, limit, true)?;
+    let last_key = view.last_key();
+    let mut answer = page.answer(&Shown { filter, projection, only_count, last_key });
+    if let Some(consumed) = consumed.shown(&name, view.used(page.size_bytes(), is_consistent)) {
+        answer.value("ConsumedCapacity", consumed);
+    }
+    Ok(answer.finish())
+}
+
+/// What the expressions of a scan mean, or its legacy parameters.
+fn bind(request: Request<'_>) -> Result<(Option<Condition>, Option<Projection>), ApiError> {
     let filter = request.filter_expression.as_deref();
+    let projection = request.projection_expression.as_deref();
+    legacy::not_both(
+        &[
+            ("AttributesToGet", request.attributes_to_get.is_some()),
+            ("ScanFilter", request.scan_filter.is_some()),
+            ("ConditionalOperator", request.conditional_operator.is_some()),
+        ],
+        &[("ProjectionExpression", projection.is_some()), ("FilterExpression", filter.is_some())],
+    )?;
     let mut placeholders = placeholders(
         request.expression_attribute_names,
         request.expression_attribute_values,
@@ -62,29 +106,10 @@ pub(crate) fn scan(endpoint: &Endpoint, caller: &Caller, body: &[u8]) -> Result<
         filter.map(|it| Condition::parse(Role::Filter, it, &mut placeholders)).transpose()?;
     let projection = projection.map(|it| Projection::parse(it, &mut placeholders)).transpose()?;
     placeholders.all_used()?;
-    let mut range = segment_range(hashes);
-    if let Some((start, _)) = start_key(request.exclusive_start_key, &cell.schema)? {
-        if !range.contains(&start) {
-            return Err(ApiError::Validation(format!(
-                "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. TotalSegments: {} Segment: {}",
-                request.total_segments.unwrap_or(1),
-                request.segment.unwrap_or(0)
-            )));
-        }
-        range.0 = Bound::Excluded(start);
-    }
-
-    let (name, page) = {
-        let table = cell.read();
-        let page = Page::of(table.items.range(range).map(|(_, item)| item), limit);
-        (table.description.name.clone(), page)
-    };
-    let mut answer = page.answer(&Shown { filter, projection, only_count });
-    let units = read_units(page.size_bytes(), request.consistent_read);
-    if let Some(consumed) = consumed.shown(&name, units) {
-        answer.value("ConsumedCapacity", consumed);
-    }
-    Ok(answer.finish())
+    let old_filter =
+        legacy::condition(request.scan_filter, request.conditional_operator.as_deref())?;
+    let old_projection = legacy::attributes_to_get(request.attributes_to_get.as_deref())?;
+    Ok((filter.or(old_filter), projection.or(old_projection)))
 }
 
 /// The first and last hash of a segment.

@@ -29,7 +29,9 @@ pub(crate) fn describe_table(
     let request: OneTable = parse(body)?;
     let cell = endpoint.table(caller, &required(request.table_name, "tableName")?)?;
     let mut answer = Answer::new();
-    answer.value("Table", cell.read().describe("ACTIVE"));
+    let table = cell.read();
+    let is_filling = table.indexes.iter().any(|it| it.backfilled_to.is_some());
+    answer.value("Table", table.describe(if is_filling { "UPDATING" } else { "ACTIVE" }));
     Ok(answer.finish())
 }
 

@@ -4,13 +4,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    create_table::Tag,
+    create_table::{TAGS_MAX, Tag},
     parameters::{parse, required},
 };
 use crate::dynamodb::{endpoint::Endpoint, error::ApiError, request::Caller};
-
-/// How many tags a table may have.
-const TAGS_MAX: usize = 50;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -56,7 +56,7 @@ pub(crate) fn update_time_to_live(
             _ => {}
         }
         let ttl = enabled.then(|| attribute_name.clone());
-        writing.alter(|table| table.description.ttl = ttl);
+        writing.alter(|table| table.expire_by(ttl));
         Ok(())
     })?;
     let mut answer = Answer::new();

@@ -2,25 +2,20 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use wire::{
-    attribute_value::{read_attributes, write_attributes},
-    canonical::{self, Canonical},
-    json::Cursor,
-};
 
-use super::parameters::{
-    Consumed, Names, Values, check, condition, key, one_of, parse, placeholders, required,
-    returns_item_on_failure, write_units,
+use super::{
+    capacity::{Consumed, Used, metrics, wants_metrics, write_units},
+    legacy::{self, Conditions, Updates},
+    parameters::{Names, Values, key, one_of, parse, required, returns_item_on_failure},
+    prepared::{Action, Prepared, bind_update, leaves_key_alone},
 };
 use crate::dynamodb::{
     answer::Answer,
     endpoint::Endpoint,
     error::ApiError,
-    expression::{Projection, Update},
-    item::{Item, ItemError},
-    key::KeySchema,
+    expression::{Projection, Update, ast::Path},
+    item::Item,
     request::Caller,
-    table::Change,
 };
 
 #[derive(Deserialize)]
@@ -34,9 +29,15 @@ struct Request<'a> {
     expression_attribute_names: Names,
     #[serde(borrow)]
     expression_attribute_values: Values<'a>,
+    #[serde(borrow)]
+    attribute_updates: Updates<'a>,
+    #[serde(borrow)]
+    expected: Conditions<'a>,
+    conditional_operator: Option<String>,
     return_values: Option<String>,
     return_values_on_condition_check_failure: Option<String>,
     return_consumed_capacity: Option<String>,
+    return_item_collection_metrics: Option<String>,
 }
 
 pub(crate) fn update_item(
@@ -45,97 +46,103 @@ pub(crate) fn update_item(
     body: &[u8],
 ) -> Result<Vec<u8>, ApiError> {
     let request: Request<'_> = parse(body)?;
-    let cell = endpoint.table(caller, &required(request.table_name, "tableName")?)?;
+    let cell = endpoint.table(caller, &required(request.table_name.clone(), "tableName")?)?;
     let returns = one_of(
         request.return_values.as_deref(),
         "returnValues",
         &["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"],
     )?
     .unwrap_or("NONE");
-    let returns_item =
-        returns_item_on_failure(request.return_values_on_condition_check_failure.as_deref())?;
     let consumed = Consumed::parse(request.return_consumed_capacity.as_deref())?;
-    let (update_text, condition_text) =
-        (request.update_expression.as_deref(), request.condition_expression.as_deref());
-    let mut placeholders = placeholders(
-        request.expression_attribute_names,
-        request.expression_attribute_values,
-        &[update_text, condition_text],
-        "UpdateExpression",
-    )?;
-    let update = update_text.map(|text| Update::parse(text, &mut placeholders)).transpose()?;
-    let condition = condition(condition_text, &mut placeholders)?;
-    placeholders.all_used()?;
-    if let Some(update) = &update {
-        leaves_key_alone(update, &cell.schema)?;
-    }
-    let (key, key_attributes) = key(required(request.key, "key")?, &cell.schema)?;
+    let wants_metrics = wants_metrics(request.return_item_collection_metrics.as_deref())?;
+    let prepared = prepare(request, &cell.schema)?;
 
-    let (name, old, new) = endpoint.write(&cell, |writing| {
-        let old = writing.table().items.get(&key).cloned();
-        check(condition.as_ref(), old.as_ref(), returns_item)?;
-        let new = updated(update.as_ref(), old.as_ref(), &key_attributes, &cell.schema)?;
-        writing.apply(Change { key, new: Some(new.clone()), by_ttl: false });
-        Ok((writing.table().description.name.clone(), old, new))
+    let (name, old, new, indexes, metrics) = endpoint.write(&cell, |writing| {
+        let old = writing.table().items.get(&prepared.key).cloned();
+        let change = prepared.change(writing.table())?;
+        let new = change.as_ref().and_then(|it| it.new.clone());
+        if let Some(change) = change {
+            writing.apply(change);
+        }
+        let table = writing.table();
+        let metrics = wants_metrics.then(|| metrics(table, &prepared.key)).flatten();
+        let name = table.description.name.clone();
+        Ok((name, old, new, std::mem::take(&mut writing.index_units), metrics))
     })?;
 
     let mut answer = Answer::new();
-    let shown = match returns {
-        "ALL_OLD" | "UPDATED_OLD" => old.as_ref(),
-        "ALL_NEW" | "UPDATED_NEW" => Some(&new),
-        _ => None,
-    };
-    if let Some(item) = shown {
-        let mut attributes = Vec::new();
-        let paths = || update.iter().flat_map(Update::paths).cloned().collect();
-        let any = if returns.starts_with("ALL") {
-            attributes.extend_from_slice(item.json());
-            true
-        } else {
-            Projection::of(paths()).write(item.json(), &mut attributes)
-        };
-        if any {
-            answer.json("Attributes", &attributes);
-        }
-    }
-    let units = write_units(old.map_or(0, |it| it.size_bytes()), new.size_bytes());
-    if let Some(consumed) = consumed.shown(&name, units) {
+    let Action::Update { update, .. } = &prepared.action else { return Ok(answer.finish()) };
+    write_attributes(returns, update.as_ref(), old.as_ref(), new.as_ref(), &mut answer);
+    let n_bytes = |item: Option<Item>| item.map_or(0, |it| it.size_bytes());
+    let table = write_units(n_bytes(old), n_bytes(new));
+    if let Some(consumed) = consumed.shown(&name, Used { table, indexes }) {
         answer.value("ConsumedCapacity", consumed);
+    }
+    if let Some(metrics) = metrics {
+        answer.value("ItemCollectionMetrics", metrics);
     }
     Ok(answer.finish())
 }
 
-fn leaves_key_alone(update: &Update, schema: &KeySchema) -> Result<(), ApiError> {
-    match update.paths().iter().find(|it| schema.has(it.attribute())) {
-        None => Ok(()),
-        Some(path) => Err(ApiError::Validation(format!(
-            "One or more parameter values were invalid: Cannot update attribute {}. This attribute is part of the key",
-            path.attribute()
-        ))),
+fn prepare(
+    request: Request<'_>,
+    schema: &crate::dynamodb::key::KeySchema,
+) -> Result<Prepared, ApiError> {
+    let returns_item =
+        returns_item_on_failure(request.return_values_on_condition_check_failure.as_deref())?;
+    legacy::not_both(
+        &[
+            ("AttributeUpdates", request.attribute_updates.is_some()),
+            ("Expected", request.expected.is_some()),
+            ("ConditionalOperator", request.conditional_operator.is_some()),
+        ],
+        &[
+            ("UpdateExpression", request.update_expression.is_some()),
+            ("ConditionExpression", request.condition_expression.is_some()),
+        ],
+    )?;
+    let (update, condition) = bind_update(
+        request.update_expression.as_deref(),
+        request.condition_expression.as_deref(),
+        request.expression_attribute_names,
+        request.expression_attribute_values,
+    )?;
+    let old_update = legacy::update(request.attribute_updates)?;
+    let expected = legacy::condition(request.expected, request.conditional_operator.as_deref())?;
+    let creates = !old_update.as_ref().is_some_and(Update::only_takes);
+    let update = update.or(old_update);
+    if let Some(update) = &update {
+        leaves_key_alone(update, schema)?;
     }
+    let (key, key_attributes) = key(required(request.key, "key")?, schema)?;
+    let condition = condition.or(expected);
+    let action = Action::Update { update, key_attributes, creates };
+    Ok(Prepared { key, condition, returns_item, action })
 }
 
-/// What becomes of the item, or of one that does not exist yet.
-fn updated(
+/// `Attributes`, as far as `ReturnValues` asks for them.
+fn write_attributes(
+    returns: &str,
     update: Option<&Update>,
     old: Option<&Item>,
-    key: &Canonical,
-    schema: &KeySchema,
-) -> Result<Item, ApiError> {
-    let before = old.map_or(key.json.as_slice(), Item::json);
-    let unreadable = |error: wire::json::Malformed| ApiError::Internal(error.to_string());
-    let mut attributes = read_attributes(before).map_err(unreadable)?;
-    if let Some(update) = update {
-        update.apply(&mut attributes)?;
-    }
-    let mut json = Vec::with_capacity(before.len() + 64);
-    write_attributes(&attributes, &mut json);
-    let canonical = canonical::attributes(&mut Cursor::new(&json))?;
-    match Item::new(&canonical, schema) {
-        Ok((_, item)) => Ok(item),
-        Err(ItemError::TooLarge) => {
-            Err(ApiError::validation("Item size to update has exceeded the maximum allowed size"))
-        }
-        Err(error) => Err(error.into()),
+    new: Option<&Item>,
+    answer: &mut Answer,
+) {
+    let shown = match returns {
+        "ALL_OLD" | "UPDATED_OLD" => old,
+        "ALL_NEW" | "UPDATED_NEW" => new,
+        _ => None,
+    };
+    let Some(item) = shown else { return };
+    let mut attributes = Vec::new();
+    let any = if returns.starts_with("ALL") {
+        attributes.extend_from_slice(item.json());
+        true
+    } else {
+        let paths: Vec<Path> = update.into_iter().flat_map(Update::paths).cloned().collect();
+        Projection::of(paths).write(item.json(), &mut attributes)
+    };
+    if any {
+        answer.json("Attributes", &attributes);
     }
 }

@@ -4,6 +4,8 @@
 //! T id version state          anything but items has changed: the new state, as JSON
 //! D id                        the table is gone
 //! W id version ms write…      items have changed: flags sequence hash key [item]
+//! M length record…            several W, all of them or none
+//! K ms request token          a transaction was done under this token
 //! I id entry…                 items of a snapshot: hash key reference item
 //! R id label shard entry…     stream records of a snapshot: sequence ms flags [image] [image]
 //! ```
@@ -28,6 +30,8 @@ const BY_TTL: u8 = 2;
 pub(crate) enum Entry {
     State { id: u64, version: u64, state: Box<State> },
     Dropped { id: u64 },
+    Several(Vec<Entry>),
+    Token { token: String, request: u64, at_ms: u64 },
     Writes { id: u64, version: u64, now_ms: u64, writes: Vec<(Sequence, Change)> },
     Items { id: u64, items: Vec<(Key, u32, Item)> },
     Records { id: u64, label: String, shard: String, records: Vec<KeptRecord> },
@@ -71,6 +75,26 @@ pub(crate) fn writes(id: u64, version: u64, now_ms: u64, writes: &[u8]) -> Vec<u
     out.extend_from_slice(&version.to_le_bytes());
     out.extend_from_slice(&now_ms.to_le_bytes());
     out.extend_from_slice(writes);
+    out
+}
+
+/// `M`; one record alone needs no frame.
+pub(crate) fn several(records: &[Vec<u8>]) -> Vec<u8> {
+    if let [only] = records {
+        return only.clone();
+    }
+    let mut out = vec![b'M'];
+    for record in records {
+        push_bytes(record, &mut out);
+    }
+    out
+}
+
+/// `K`.
+pub(crate) fn token(token: &str, request: u64, at_ms: u64) -> Vec<u8> {
+    let mut out = head(b'K', at_ms);
+    out.extend_from_slice(&request.to_le_bytes());
+    push_bytes(token.as_bytes(), &mut out);
     out
 }
 
@@ -130,6 +154,14 @@ pub(crate) fn push_record(
 pub(crate) fn read(bytes: &[u8]) -> Option<Entry> {
     let (kind, rest) = bytes.split_first()?;
     let mut from = Reader { rest };
+    if *kind == b'M' {
+        let entry = |from: &mut Reader<'_>| match from.bytes()? {
+            // One within another would make no sense, and could be nested without end.
+            [b'M', ..] => None,
+            record => read(record),
+        };
+        return from.all(entry).map(Entry::Several);
+    }
     let id = from.u64()?;
     Some(match kind {
         b'T' => {
@@ -140,6 +172,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Entry> {
             Entry::State { id, version, state: Box::new(state.ok()?) }
         }
         b'D' => Entry::Dropped { id },
+        b'K' => Entry::Token { request: from.u64()?, token: from.text()?, at_ms: id },
         b'W' => {
             let (version, now_ms) = (from.u64()?, from.u64()?);
             Entry::Writes { id, version, now_ms, writes: from.all(Reader::write)? }

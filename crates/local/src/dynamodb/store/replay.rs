@@ -12,7 +12,7 @@ use super::codec::{self, Entry, Image, KeptRecord};
 use crate::dynamodb::{
     item::Item,
     stream::{Sequence, record::Record},
-    table::Table,
+    table::{Table, index::IndexUnits},
 };
 
 /// How far numbers jump when a store is opened. A number that was given away, but went down with the
@@ -26,6 +26,8 @@ pub(crate) struct Replay {
     pub(crate) tables: BTreeMap<u64, Table>,
     /// The largest number that a table ever had.
     pub(crate) last_id: u64,
+    /// What transactions were done, by their tokens.
+    pub(crate) tokens: BTreeMap<String, (u64, u64)>,
     /// What became of tables, so that what comes late for them is no surprise.
     dropped: HashSet<u64>,
     /// The items of a snapshot that its records refer to.
@@ -61,6 +63,7 @@ impl Replay {
         }
         for table in self.tables.values_mut() {
             table.sequence.0 += SEQUENCE_GAP;
+            table.ready();
         }
     }
 
@@ -80,6 +83,7 @@ impl Replay {
 
     fn entry(&mut self, entry: Entry) {
         match entry {
+            Entry::Several(entries) => entries.into_iter().for_each(|it| self.entry(it)),
             Entry::State { id, version, state } => {
                 self.last_id = self.last_id.max(id);
                 if self.dropped.contains(&id) {
@@ -91,6 +95,9 @@ impl Replay {
                     table.restore(*state);
                     table.version = version;
                 }
+            }
+            Entry::Token { token, request, at_ms } => {
+                self.tokens.insert(token, (request, at_ms));
             }
             Entry::Dropped { id } => {
                 self.last_id = self.last_id.max(id);
@@ -105,7 +112,8 @@ impl Replay {
                 if table.version < version {
                     for (sequence, change) in writes {
                         table.sequence = Sequence(sequence.0.saturating_sub(1));
-                        table.apply(change, now_ms);
+                        // Indexes are filled when everything is there.
+                        table.apply(change, now_ms, &mut IndexUnits::new());
                         // Even if damage made it no change.
                         table.sequence = sequence;
                     }
@@ -138,6 +146,11 @@ impl Replay {
         };
         let Some(table) = self.tables.get_mut(&id) else { return };
         table.newest_ms = table.newest_ms.max(created_ms);
+        // That of the table itself has no name.
+        if label.is_empty() {
+            table.history.push(Record { sequence, created_ms, old, new, by_ttl });
+            return;
+        }
         let stream = table.streams.iter_mut().find(|it| it.label == label);
         let shard = stream.and_then(|it| it.shards.iter_mut().find(|it| it.state.id == shard));
         if let Some(shard) = shard {

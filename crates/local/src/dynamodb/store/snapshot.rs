@@ -31,18 +31,22 @@ pub(crate) fn write(path: &Path, id: u64, table: &Table) -> io::Result<()> {
         }
     }
     journal.append(&out)?;
-    for stream in &table.streams {
-        for shard in &stream.shards {
-            let head = || codec::records(id, &stream.label, &shard.state.id);
-            let mut out = head();
-            for record in shard.log.iter() {
-                codec::push_record(record, |item| references.of_image(item), &mut out);
-                if RECORD_BYTES < out.len() {
-                    journal.append(&std::mem::replace(&mut out, head()))?;
-                }
+    let shards = table.streams.iter().flat_map(|stream| {
+        stream
+            .shards
+            .iter()
+            .map(|shard| (stream.label.as_str(), shard.state.id.as_str(), &shard.log))
+    });
+    for (label, shard, log) in shards.chain([("", "", &table.history)]) {
+        let head = || codec::records(id, label, shard);
+        let mut out = head();
+        for record in log.iter() {
+            codec::push_record(record, |item| references.of_image(item), &mut out);
+            if RECORD_BYTES < out.len() {
+                journal.append(&std::mem::replace(&mut out, head()))?;
             }
-            journal.append(&out)?;
         }
+        journal.append(&out)?;
     }
     journal.sync()
 }
@@ -58,7 +62,10 @@ struct References {
 impl References {
     fn of(table: &Table) -> References {
         let records = table.streams.iter().flat_map(|it| &it.shards).flat_map(|it| it.log.iter());
-        let images = records.flat_map(|Record { old, new, .. }| [old, new]).flatten();
+        let images = records
+            .chain(table.history.iter())
+            .flat_map(|Record { old, new, .. }| [old, new])
+            .flatten();
         References { by_address: images.map(|it| (address(it), 0)).collect(), last: 0 }
     }
 

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{
     clock::Clock,
-    dynamodb::{DynamoDb, OpenError, operations, request::Caller, store::codec},
+    dynamodb::{
+        DynamoDb, OpenError, endpoint::Endpoint, operations, request::Caller, store::codec,
+    },
 };
 
 /// What can happen to an endpoint.
@@ -14,6 +16,11 @@ enum Step {
     Put(u8, u8),
     Delete(u8),
     Batch(u8),
+    /// In both tables, or in none.
+    Transact(u8, u8),
+    Backups(bool),
+    Expire(bool),
+    Index(bool),
     Roll,
     SwitchStream,
     Create(u8),
@@ -43,7 +50,7 @@ proptest! {
 
     /// No bytes at all make reading a record panic.
     #[test]
-    fn any_bytes_are_a_record_or_none(kind in prop::sample::select(b"DWIRX".to_vec()), bytes in any::<Vec<u8>>()) {
+    fn any_bytes_are_a_record_or_none(kind in prop::sample::select(b"DWIRMKX".to_vec()), bytes in any::<Vec<u8>>()) {
         let _ = codec::read(&[vec![kind], bytes].concat());
     }
 }
@@ -53,6 +60,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         8 => (0..12u8, 0..4u8).prop_map(|(key, value)| Step::Put(key, value)),
         4 => (0..12u8).prop_map(Step::Delete),
         3 => any::<u8>().prop_map(Step::Batch),
+        3 => (0..12u8, 0..4u8).prop_map(|(key, value)| Step::Transact(key, value)),
+        1 => any::<bool>().prop_map(Step::Backups),
+        1 => any::<bool>().prop_map(Step::Expire),
+        1 => any::<bool>().prop_map(Step::Index),
         1 => Just(Step::Roll),
         1 => Just(Step::SwitchStream),
         1 => (0..2u8).prop_map(Step::Create),
@@ -227,12 +238,36 @@ fn compaction_loses_nothing_that_is_written_meanwhile() {
     assert_eq!(names.len(), 3, "one journal, one snapshot, the lock: {names:?}");
 }
 
+#[test]
+fn tokens_survive_compaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    perform(&db, &Step::Create(0), 0);
+    let add = json!({
+        "ClientRequestToken": "token",
+        "TransactItems": [{ "Update": {
+            "TableName": "table-0", "Key": { "id": { "S": "x" } }, "UpdateExpression": "ADD n :n",
+            "ExpressionAttributeValues": { ":n": { "N": "1" } },
+        } }],
+    });
+    call(&db, "TransactWriteItems", &add).unwrap();
+    let mut db = db;
+    for _ in 0..2 {
+        perform(&db, &Step::Compact, 0);
+        drop(db);
+        db = open(dir.path());
+        call(&db, "TransactWriteItems", &add).unwrap();
+        let items = picture(&db)["tables"][0]["items"].clone();
+        assert!(items[0].as_str().unwrap().contains(r#""n":{"N":"1"}"#), "{items}");
+    }
+}
+
 fn open(dir: &Path) -> DynamoDb {
     DynamoDb::open(Some(dir), Clock::default()).unwrap()
 }
 
 fn perform(db: &DynamoDb, step: &Step, at: usize) {
-    let item = |key: u8, value: u8| json!({ "id": { "S": format!("key-{key}") }, "v": { "N": value.to_string() } });
+    let item = |key: u8, value: u8| json!({ "id": { "S": format!("key-{key}") }, "v": { "N": value.to_string() }, "until": { "N": "9223372036854774" } });
     match step {
         Step::Put(key, value) => {
             call(db, "PutItem", &json!({ "TableName": "table-0", "Item": item(*key, *value) }));
@@ -247,6 +282,29 @@ fn perform(db: &DynamoDb, step: &Step, at: usize) {
                 .collect();
             call(db, "BatchWriteItem", &json!({ "RequestItems": { "table-0": writes } }));
         }
+        Step::Transact(key, value) => {
+            let put =
+                |table: &str| json!({ "Put": { "TableName": table, "Item": item(*key, *value) } });
+            let parts = json!([put("table-0"), put("table-1")]);
+            call(db, "TransactWriteItems", &json!({ "TransactItems": parts }));
+        }
+        Step::Backups(is_on) => {
+            let wanted = json!({ "PointInTimeRecoveryEnabled": is_on });
+            call(
+                db,
+                "UpdateContinuousBackups",
+                &json!({ "TableName": "table-0", "PointInTimeRecoverySpecification": wanted }),
+            );
+        }
+        Step::Expire(is_on) => {
+            let wanted = json!({ "Enabled": is_on, "AttributeName": "until" });
+            call(
+                db,
+                "UpdateTimeToLive",
+                &json!({ "TableName": "table-0", "TimeToLiveSpecification": wanted }),
+            );
+        }
+        Step::Index(comes) => index(db, *comes),
         Step::Roll => {
             let cell = db.endpoint.tables().live.values().next().cloned();
             let Some(cell) = cell else { return };
@@ -295,6 +353,31 @@ fn perform(db: &DynamoDb, step: &Step, at: usize) {
     db.endpoint.settle().unwrap();
 }
 
+/// Has an index come or go.
+fn index(db: &DynamoDb, comes: bool) {
+    let update = if comes {
+        json!({ "Create": {
+            "IndexName": "by-v", "KeySchema": [{ "AttributeName": "v", "KeyType": "HASH" }],
+            "Projection": { "ProjectionType": "KEYS_ONLY" },
+        } })
+    } else {
+        json!({ "Delete": { "IndexName": "by-v" } })
+    };
+    call(
+        db,
+        "UpdateTable",
+        &json!({
+            "TableName": "table-0", "GlobalSecondaryIndexUpdates": [update],
+            "AttributeDefinitions": [{ "AttributeName": "v", "AttributeType": "N" }],
+        }),
+    );
+    // What a thread does, so that pictures are of the end of it.
+    let cells: Vec<_> = db.endpoint.tables().live.values().cloned().collect();
+    for cell in cells {
+        Endpoint::fill(&cell);
+    }
+}
+
 fn call(db: &DynamoDb, operation: &str, body: &Value) -> Option<Value> {
     let operation = operations::named("DynamoDB_20120810", operation).unwrap();
     let caller = Caller::of(&http::HeaderMap::new()).unwrap();
@@ -328,7 +411,26 @@ fn picture(db: &DynamoDb) -> Value {
                 json!({ "state": stream.state(), "records": records })
             })
             .collect();
+        let shown = |log: &crate::dynamodb::stream::log::Log| -> Vec<String> {
+            let shown = |record: &crate::dynamodb::stream::record::Record| {
+                let mut out = Vec::new();
+                record.write(crate::dynamodb::stream::ViewType::NewAndOldImages, "r", &mut out);
+                text(&out)
+            };
+            log.iter().map(shown).collect()
+        };
+        let indexes: Vec<Value> = table
+            .indexes
+            .iter()
+            .map(|index| {
+                let entries: Vec<String> =
+                    index.entries.iter().map(|(_, item)| text(item.json())).collect();
+                json!({ "name": index.description.name, "entries": entries })
+            })
+            .collect();
         json!({
+            "history": shown(&table.history), "indexes": indexes,
+            "expires": table.expiries.as_ref().map(|it| it.due(u64::MAX / 2, 100)).map(|it| it.len()),
             "id": cell.id, "items": items, "streams": streams, "size": table.items.size_bytes(),
             "description": table.state().description,
         })

@@ -19,6 +19,10 @@ impl Log {
         self.chunks.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
+    }
+
     pub(crate) fn first(&self) -> Option<&Record> {
         self.chunks.front()?.first()
     }
@@ -44,6 +48,14 @@ impl Log {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+
+    /// The records that were created after `until_ms`.
+    pub(crate) fn after(&self, until_ms: u64) -> impl Iterator<Item = &Record> {
+        let is_before = |record: &Record| record.created_ms <= until_ms;
+        let n_before = self.chunks.partition_point(|chunk| chunk.last().is_some_and(is_before));
+        let skip = self.chunks.get(n_before).map_or(0, |chunk| chunk.partition_point(is_before));
+        self.chunks.range(n_before..).flat_map(|chunk| chunk.iter()).skip(skip)
     }
 
     /// Forgets what was created at or before `until_ms`; returns the number of the last such record.

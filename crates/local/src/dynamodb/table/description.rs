@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Table;
+use super::{Table, index::IndexDescription};
 use crate::dynamodb::{
+    export::Export,
     key::{KeyAttribute, KeySchema},
     stream::{Sequence, StreamState},
     timestamp::seconds,
@@ -54,6 +55,11 @@ pub(crate) struct State {
     pub(crate) description: Description,
     pub(crate) streams: Vec<StreamState>,
     pub(crate) sequence: Sequence,
+    // Of these, states of earlier versions know nothing.
+    #[serde(default)]
+    pub(crate) indexes: Vec<IndexDescription>,
+    #[serde(default)]
+    pub(crate) exports: Vec<Export>,
 }
 
 impl Description {
@@ -87,9 +93,15 @@ impl Table {
     /// `TableDescription`.
     pub(crate) fn describe(&self, status: &str) -> Value {
         let it = &self.description;
-        let attributes: Value = it
-            .schema
-            .attributes()
+        let in_indexes = self.indexes.iter().flat_map(|it| it.description.schema.attributes());
+        let mut attributes: Vec<&KeyAttribute> = Vec::new();
+        for attribute in it.schema.attributes().chain(in_indexes) {
+            if !attributes.contains(&attribute) {
+                attributes.push(attribute);
+            }
+        }
+        let attributes: Value = attributes
+            .into_iter()
             .map(|it| json!({ "AttributeName": it.name, "AttributeType": it.kind.name() }))
             .collect();
         let (reads, writes) = match it.throughput {
@@ -118,6 +130,15 @@ impl Table {
                 "BillingMode": "PAY_PER_REQUEST",
                 "LastUpdateToPayPerRequestDateTime": seconds(since_ms),
             });
+        }
+        for (name, is_global) in
+            [("GlobalSecondaryIndexes", true), ("LocalSecondaryIndexes", false)]
+        {
+            let indexes = self.indexes.iter().filter(|it| it.description.is_global == is_global);
+            let shown: Vec<Value> = indexes.map(|index| index.describe(&it.arn())).collect();
+            if !shown.is_empty() {
+                answer[name] = shown.into();
+            }
         }
         if let Some(class) = &it.class {
             answer["TableClassSummary"] = json!({ "TableClass": class });

@@ -24,7 +24,7 @@ fn only_what_changes_something_is_recorded() {
         (delete("a"), None, "gone already"),
     ] {
         let before = names(&table).len();
-        let outcome = table.apply(change, 1);
+        let outcome = table.apply(change, 1, &mut IndexUnits::new());
         let names = names(&table);
         assert_eq!(outcome != Outcome::Same, recorded.is_some(), "{when}");
         assert_eq!(names.get(before).copied(), recorded, "{when}");
@@ -35,11 +35,11 @@ fn only_what_changes_something_is_recorded() {
 fn a_stream_that_is_switched_off_stays_for_a_day() {
     let mut table = table();
     table.enable_stream(ViewType::KeysOnly, 0);
-    table.apply(put("a", "1"), 1);
+    table.apply(put("a", "1"), 1, &mut IndexUnits::new());
     assert!(table.disable_stream(HOUR_MS) && !table.disable_stream(HOUR_MS));
-    table.apply(put("b", "1"), HOUR_MS);
+    table.apply(put("b", "1"), HOUR_MS, &mut IndexUnits::new());
     table.enable_stream(ViewType::NewImage, HOUR_MS);
-    table.apply(put("c", "1"), HOUR_MS);
+    table.apply(put("c", "1"), HOUR_MS, &mut IndexUnits::new());
 
     let labels: Vec<&str> = table.streams.iter().map(|it| it.label.as_str()).collect();
     assert_eq!(labels, ["1970-01-01T00:00:00.000", "1970-01-01T01:00:00.000"]);
@@ -58,8 +58,8 @@ fn a_stream_that_is_switched_off_stays_for_a_day() {
 fn time_does_not_go_back_within_a_stream() {
     let mut table = table();
     table.enable_stream(ViewType::NewImage, 0);
-    table.apply(put("a", "1"), 10);
-    table.apply(put("a", "2"), 5);
+    table.apply(put("a", "1"), 10, &mut IndexUnits::new());
+    table.apply(put("a", "2"), 5, &mut IndexUnits::new());
     let shards = table.streams[0].shards.iter();
     let times: Vec<u64> = shards.flat_map(|it| it.log.iter()).map(|it| it.created_ms).collect();
     assert_eq!(times, [10, 10]);
@@ -69,7 +69,7 @@ fn time_does_not_go_back_within_a_stream() {
 fn a_deleted_table_is_empty_and_its_stream_ends() {
     let mut table = table();
     table.enable_stream(ViewType::NewImage, 0);
-    table.apply(put("a", "1"), 1);
+    table.apply(put("a", "1"), 1, &mut IndexUnits::new());
     table.delete(2);
     assert_eq!((table.items.len(), table.items.size_bytes()), (0, 0));
     assert_eq!(names(&table), ["INSERT"], "deleting a table removes no items one by one");
@@ -107,7 +107,7 @@ fn check_items_are_those_of_a_plain_map(
             Some(item) => plain.insert(change.key.clone(), item.clone()),
             None => plain.remove(&change.key),
         };
-        table.apply(change, 0);
+        table.apply(change, 0, &mut IndexUnits::new());
     }
     for (table, plain) in [Some((table, plain)), pictures].into_iter().flatten() {
         prop_assert_eq!(table.items.len(), plain.len());
@@ -156,7 +156,7 @@ fn put(id: &str, value: &str) -> Change {
 
 fn delete(id: &str) -> Change {
     let value = AttributeValue::S(id.to_owned());
-    let std::ops::Bound::Included(key) = schema().range(&value, None).unwrap().0 else {
+    let Bound::Included(key) = schema().range(&value, None).unwrap().0 else {
         panic!("a partition has a beginning");
     };
     Change { key, new: None, by_ttl: false }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use md5::{Digest, Md5};
+use sha2::Sha256;
 
 use super::{
     Store,
@@ -33,6 +34,7 @@ pub(crate) struct Draft {
     temporary: Temporary,
     n_bytes: u64,
     md5: Md5,
+    payload: Option<Sha256>,
     hasher: Option<Hasher>,
 }
 
@@ -41,6 +43,8 @@ pub(crate) struct Draft {
 pub(crate) struct Finished {
     pub(super) temporary: Temporary,
     pub(crate) n_bytes: u64,
+    /// The SHA-256 of the bytes, if it was asked for.
+    pub(crate) payload: Option<String>,
     pub(crate) content: Content,
 }
 
@@ -80,7 +84,7 @@ impl Store {
     pub(crate) fn duplicate(&self, file: &mut File, content: Content) -> io::Result<Finished> {
         let mut temporary = self.temporary()?;
         let n_bytes = temporary.append(file)?;
-        Ok(Finished { temporary, n_bytes, content })
+        Ok(Finished { temporary, n_bytes, payload: None, content })
     }
 
     /// Begins a file whose MD5 is known at its end, and one more checksum if asked for.
@@ -89,15 +93,25 @@ impl Store {
             temporary: self.temporary()?,
             n_bytes: 0,
             md5: Md5::new(),
+            payload: None,
             hasher: algorithm.map(Algorithm::hasher),
         })
     }
 }
 
 impl Draft {
+    /// Has the SHA-256 computed, too.
+    pub(crate) fn with_payload_hash(mut self) -> Draft {
+        self.payload = Some(Sha256::new());
+        self
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.temporary.file.write_all(bytes)?;
         self.md5.update(bytes);
+        if let Some(payload) = &mut self.payload {
+            payload.update(bytes);
+        }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
@@ -123,6 +137,7 @@ impl Draft {
             parts: Vec::new(),
             upload: None,
         };
-        Finished { temporary: self.temporary, n_bytes: self.n_bytes, content }
+        let payload = self.payload.map(|it| percent::hex(&it.finalize()));
+        Finished { temporary: self.temporary, n_bytes: self.n_bytes, payload, content }
     }
 }

@@ -151,7 +151,7 @@ impl Store {
             };
             n_bytes += temporary.append(&mut file)?;
         }
-        Ok(Finished { temporary, n_bytes, content })
+        Ok(Finished { temporary, n_bytes, payload: None, content })
     }
 
     /// Removes an upload and its parts.

@@ -1,0 +1,44 @@
+//! Notes of changes that DynamoDB dropped before they were read.
+
+use std::sync::Arc;
+
+use coordination::{LeaseError, LeaseStore};
+use pipeline::Clock;
+use tracing::error;
+
+use crate::{OnGap, View};
+
+/// Where gaps of one table are noted, until somebody heals them. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Gaps {
+    pub(crate) store: Arc<dyn LeaseStore>,
+    pub(crate) clock: Clock,
+    pub(crate) owner: String,
+    /// Of the table's entries in the store.
+    pub(crate) prefix: String,
+    pub(crate) table: String,
+    pub(crate) view: View,
+    pub(crate) on_gap: OnGap,
+}
+
+impl Gaps {
+    /// Makes durable that changes are missing behind `place` of `part`, a shard or a stream.
+    pub(crate) async fn note(&self, part: &str, place: &str, why: &str) -> Result<(), LeaseError> {
+        let consequence = match self.on_gap {
+            OnGap::Continue => {
+                "items that changed in between differ in the index until `verify --repair` finds them"
+            }
+            OnGap::Rescan | OnGap::Export => "the table will be read again",
+        };
+        error!(table = self.table, part, place, why, "changes are missing: {consequence}");
+        self.view.change(&self.table, |it| it.gaps += 1);
+        let partition = format!("{}gap/{part}/{place}/", self.prefix);
+        let now = self.clock.now();
+        if let Some(mut lease) = self.store.acquire(&partition, &self.owner, now).await? {
+            lease.checkpoint = Some(why.to_owned());
+            lease.done = self.on_gap == OnGap::Continue;
+            self.store.release(lease).await?;
+        }
+        Ok(())
+    }
+}
