@@ -13,6 +13,7 @@ mod process;
 mod processors;
 mod records;
 mod rig;
+mod sink;
 mod stream;
 
 /// As in the program itself.
@@ -34,6 +35,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("latency") {
         runtime.block_on(latency::run())?;
+    }
+    if is_wanted("sink") {
+        runtime.block_on(sink::run())?;
     }
     if is_wanted("local") {
         local::run(&runtime)?;

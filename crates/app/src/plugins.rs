@@ -1,6 +1,6 @@
 //! Introduces the plugins to the engine. The only file that names them all.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use aws::Environment;
 use coordination::LeaseStore;
@@ -9,7 +9,7 @@ use engine::{
     Pipeline, Target, Wants,
     file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
-use opensearch::{DeadLetters, OpenSearchSink};
+use opensearch::{OpenSearchSink, queue_of};
 use pipeline::{Clock, ConfigError, Meters, Processor, SinkError, Source, SourceError};
 
 /// What every plugin of a process shares.
@@ -158,15 +158,16 @@ fn read_sink(
     pipeline: &str,
     surroundings: &Surroundings,
 ) -> Result<(OpenSearchSink, Vec<ConfigError>), ConfigError> {
-    let Surroundings { environment, clock, dead_letters, .. } = surroundings.clone();
+    let Surroundings { environment, clock, dead_letters, meters, .. } = surroundings.clone();
     // The rest of what every sink understands is refused by name, until it is carried out.
     let settings = sink.plugin.settings.without(&["routes"]);
     match sink.plugin.name.as_str() {
         "opensearch" => {
             let (config, warnings) = opensearch::Config::read(&settings)?;
-            let letters = DeadLetters::in_folder(Path::new(&dead_letters), pipeline);
+            let letters =
+                queue_of(&config, &settings, &dead_letters, pipeline, &environment, &clock)?;
             let sink = OpenSearchSink::new(config, &settings, environment, letters, clock)?;
-            Ok((sink, warnings))
+            Ok((sink.with_meters(&meters.of(pipeline, "opensearch")), warnings))
         }
         _ => Err(unknown(&sink.plugin, "sink", "this version has `opensearch`")),
     }
