@@ -62,7 +62,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for (a, b) in inflate.iter().zip(&walk) {
         limit.push(*a + *b);
     }
-    let mut median = |name: &str, times: &mut Vec<Duration>| {
+    let median = |name: &str, times: &mut Vec<Duration>| {
         times.sort();
         let (best, median) = (times[0], times[times.len() / 2]);
         println!(

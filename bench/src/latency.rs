@@ -26,7 +26,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     ))?;
     let (config, _) = Config::read(&settings)?;
     let folder = tempfile::tempdir()?;
-    let letters = DeadLetters::in_folder(folder.path(), "bench");
+    let letters = Arc::new(DeadLetters::in_folder(folder.path(), "bench"));
     let sink = Arc::new(OpenSearchSink::new(
         config,
         &settings,

@@ -11,8 +11,10 @@ mod expression;
 mod latency;
 mod local;
 mod process;
+mod processors;
 mod records;
 mod rig;
+mod sink;
 mod stream;
 
 /// As in the program itself.
@@ -38,11 +40,17 @@ fn main() -> anyhow::Result<()> {
     if is_wanted("latency") {
         runtime.block_on(latency::run())?;
     }
+    if is_wanted("sink") {
+        runtime.block_on(sink::run())?;
+    }
     if is_wanted("local") {
         local::run(&runtime)?;
     }
     if is_wanted("process") {
         runtime.block_on(process::run())?;
+    }
+    if is_wanted("processors") {
+        processors::run()?;
     }
     Ok(())
 }

@@ -53,8 +53,13 @@ pub(crate) fn item(random: &mut Rng, n: u64) -> Value {
 
 /// An answer of `GetRecords` with `n_records` changes: both images, one in ten a removal.
 pub(crate) fn get_records(n_records: u64) -> Vec<u8> {
-    let mut random = Rng::with_seed(7);
-    let records: Vec<Value> = (0..n_records)
+    get_records_from(0, n_records)
+}
+
+/// The same, beginning with the item `first`.
+pub(crate) fn get_records_from(first: u64, n_records: u64) -> Vec<u8> {
+    let mut random = Rng::with_seed(7 + first);
+    let records: Vec<Value> = (first..first + n_records)
         .map(|n| {
             let name = match random.u32(..10) {
                 0..=1 => "INSERT",

@@ -61,7 +61,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let null = Null { shape: Shape::new(&config, &settings)?, n: AtomicU64::new(0) };
     measure("into a null sink", &rig, Box::new(null)).await?;
     let folder = tempfile::tempdir()?;
-    let letters = DeadLetters::in_folder(folder.path(), "bench");
+    let letters = Arc::new(DeadLetters::in_folder(folder.path(), "bench"));
     let sink = OpenSearchSink::new(config, &settings, Environment::of([]), letters, Clock::real())?;
     let sink = Arc::new(sink);
     sink.check().await?;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::shell::{Misused, cargo, hand_over};
 
-/// About a minute's worth.
+/// A good half hour on two cores.
 const SEEDS: &str = "100000";
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {

@@ -133,10 +133,7 @@ async fn metrics_text(State(api): State<Api>) -> Response {
         Some(service) => (service.meters(), service.clock()),
         None => (Meters::default(), Clock::real()),
     };
-    let mut text = metrics::render(&api.pipelines(), &meters, &api.tags, clock.now());
-    if let Some(service) = &api.service {
-        service.write_metrics(&mut text);
-    }
+    let text = metrics::render(&api.pipelines(), &meters, &api.tags, clock.now());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 

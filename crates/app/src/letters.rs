@@ -1,55 +1,8 @@
-//! Where pipelines keep what they give up on: a file of the data directory, or a pipeline for that.
-
-use std::sync::Arc;
+//! Dead letters that go through a pipeline of their own.
 
 use async_trait::async_trait;
 use engine::{Pipeline, file::PipelineSpec};
-use opensearch::DeadLetters;
 use pipeline::{DeadLetter, DeadLetterQueue, Document, Event, Map, Outcome, SinkError, Value};
-
-/// Keeps letters in one file, which the sinks of the pipeline write to as well.
-#[derive(Debug)]
-pub(crate) struct LocalLetters(pub(crate) DeadLetters);
-
-impl LocalLetters {
-    /// As whoever adds to them takes them.
-    pub(crate) fn shared(letters: DeadLetters) -> Arc<dyn DeadLetterQueue> {
-        Arc::new(LocalLetters(letters))
-    }
-}
-
-#[async_trait]
-impl DeadLetterQueue for LocalLetters {
-    async fn add(&self, letters: Vec<DeadLetter>) -> Result<(), SinkError> {
-        let file = self.0.clone();
-        let added = tokio::task::spawn_blocking(move || {
-            let letters: Vec<opensearch::DeadLetter<'_>> = letters
-                .iter()
-                .map(|it| opensearch::DeadLetter {
-                    event: &it.event,
-                    at: it.at,
-                    index: &it.index,
-                    action: &it.action,
-                    status: it.status,
-                    reason: &it.reason,
-                })
-                .collect();
-            file.add(&letters)
-        });
-        let place = self.place();
-        match added.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => {
-                Err(SinkError(format!("cannot write dead letters to {place}: {error}")))
-            }
-            Err(error) => Err(SinkError(error.to_string())),
-        }
-    }
-
-    fn place(&self) -> String {
-        self.0.path().display().to_string()
-    }
-}
 
 /// Sends what another pipeline gives up on through [`PipelineSpec::FAILURE`], with the reason.
 #[derive(Debug)]

@@ -13,13 +13,13 @@ use engine::{
     Accounts, Destination, Forward, Noting, Pace, Parts, Pipeline, Step, Target, Wants,
     file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
-use opensearch::{DeadLetters, OpenSearchSink};
+use opensearch::{DeadLetters, OpenSearchSink, queue_of};
 use pipeline::{
     Clock, ConfigError, DeadLetterQueue, Meters, Processor, Sink, SinkError, Source, SourceError,
 };
 
 use crate::{
-    letters::{FailurePipeline, LocalLetters},
+    letters::FailurePipeline,
     rehearsal::{Rehearsal, RehearsedSink},
     stdout::StdoutSink,
 };
@@ -99,17 +99,6 @@ impl Built {
         self.source.as_ref()
     }
 
-    /// Writes what its sinks count. No two may use one name, so from the second on it has a number.
-    pub(crate) fn write_metrics(&self, out: &mut String) {
-        for (n, sink) in self.sinks.iter().enumerate() {
-            let name = self.pipeline.name();
-            match n {
-                0 => sink.write_metrics(name, out),
-                n => sink.write_metrics(&format!("{name}_sink{}", n + 1), out),
-            }
-        }
-    }
-
     fn dynamodb_source(&self) -> Option<DynamoDbSource> {
         let Surroundings { environment, clock, leases, .. } = self.surroundings.clone();
         let name = self.pipeline.name();
@@ -143,21 +132,27 @@ pub(crate) fn build(
         }
     }
     let mut sinks = Vec::new();
+    let failures = failures(&spec.name, others, surroundings);
     for sink in &spec.sinks {
-        let letters = Arc::new(Noting::new(letters(&spec.name, others, surroundings)));
+        let mut letters = None;
         let to = if let Some(name) = sink.downstream() {
             // That it exists was checked with the file; one with mistakes was not built.
             others.get(name.as_str()).cloned().map(Destination::Pipeline)
         } else {
-            let place = SinkPlace { pipeline: &spec.name, letters: Arc::clone(&letters) };
-            let read = build_sink(sink, &place, surroundings, &mut sinks);
+            let mut place = SinkPlace { pipeline: &spec.name, failures: &failures, letters: None };
+            let read = build_sink(sink, &mut place, surroundings, &mut sinks);
+            letters = place.letters;
             note(read, &mut errors, &mut warnings).map(Destination::Sink)
         };
+        if let (None, Some(letters)) = (&parts.dead_letters, &letters) {
+            parts.dead_letters = Some(Arc::clone(letters) as Arc<dyn DeadLetterQueue>);
+        }
         let forward = sink.forward_to.as_ref().map(|it| Forward {
             pipelines: it.pipelines.iter().filter_map(|it| others.get(&**it)).cloned().collect(),
             data: it.with_data.clone(),
             metadata: it.with_metadata.clone(),
-            letters,
+            letters: letters
+                .unwrap_or_else(|| Arc::new(Noting::new(in_folder(&spec.name, surroundings)))),
         });
         let wants = wants(sink, &spec.routes);
         parts.targets.extend(to.map(|to| Target { to, wants, forward }));
@@ -168,7 +163,8 @@ pub(crate) fn build(
     parts.routes = spec.routes.iter().map(|it| it.condition.clone()).collect();
     parts.meters = surroundings.meters.clone();
     parts.accounts = surroundings.accounts_of(&spec.name);
-    parts.dead_letters = Some(letters(&spec.name, others, surroundings));
+    let default = || failures.clone().unwrap_or_else(|| in_folder(&spec.name, surroundings));
+    parts.dead_letters = Some(parts.dead_letters.unwrap_or_else(default));
     parts.pace = Pace {
         workers: spec.workers,
         delay: spec.delay,
@@ -180,21 +176,23 @@ pub(crate) fn build(
     Ok(Built { pipeline, warnings, source, view, surroundings: surroundings.clone(), sinks })
 }
 
-/// Where what `pipeline` gives up on goes: to the pipeline for that, if there is one.
-fn letters(
+/// Where what `pipeline` gives up on goes whatever its sinks say: to the pipeline for that, if there
+/// is one.
+fn failures(
     pipeline: &str,
     others: &BTreeMap<&str, Pipeline>,
     surroundings: &Surroundings,
-) -> Arc<dyn DeadLetterQueue> {
+) -> Option<Arc<dyn DeadLetterQueue>> {
     if let Some(rehearsal) = &surroundings.rehearsal {
-        return Arc::new(rehearsal.clone());
+        return Some(Arc::new(rehearsal.clone()));
     }
-    if let Some(failures) = others.get(PipelineSpec::FAILURE) {
-        Arc::new(FailurePipeline::new(failures.clone(), pipeline))
-    } else {
-        let folder = Path::new(&surroundings.dead_letters);
-        LocalLetters::shared(DeadLetters::in_folder(folder, pipeline))
-    }
+    let failures = others.get(PipelineSpec::FAILURE)?;
+    Some(Arc::new(FailurePipeline::new(failures.clone(), pipeline)))
+}
+
+/// Dead letters in the data directory.
+fn in_folder(pipeline: &str, surroundings: &Surroundings) -> Arc<dyn DeadLetterQueue> {
+    Arc::new(DeadLetters::in_folder(Path::new(&surroundings.dead_letters), pipeline))
 }
 
 /// Which events a sink wants, by the places of its routes. That they exist was checked with the file.
@@ -251,32 +249,42 @@ fn read_source(plugin: &PluginSpec) -> Result<(dynamodb::Config, Vec<ConfigError
 /// Where a sink stands.
 struct SinkPlace<'a> {
     pipeline: &'a str,
-    /// Who keeps its dead letters.
-    letters: Arc<Noting>,
+    /// Who keeps its dead letters whatever its settings say.
+    failures: &'a Option<Arc<dyn DeadLetterQueue>>,
+    /// Who keeps them, once it is built.
+    letters: Option<Arc<Noting>>,
 }
 
 /// Builds a sink; adds it to `sinks` if it can be asked whether it is there.
 fn build_sink(
     sink: &SinkSpec,
-    place: &SinkPlace<'_>,
+    place: &mut SinkPlace<'_>,
     surroundings: &Surroundings,
     sinks: &mut Vec<Arc<OpenSearchSink>>,
 ) -> Result<(Box<dyn Sink>, Vec<ConfigError>), ConfigError> {
-    let Surroundings { environment, clock, dead_letters, .. } = surroundings.clone();
+    let Surroundings { environment, clock, dead_letters, meters, .. } = surroundings.clone();
     // Routes are ours to carry out; the rest of what every sink understands is the plugin's, because
     // only it knows what it writes.
     let settings = sink.plugin.settings.without(&["routes", "forward_to"]);
     match sink.plugin.name.as_str() {
         "opensearch" => {
             let (config, warnings) = opensearch::Config::read(&settings)?;
+            let queue = match place.failures {
+                Some(queue) => Arc::clone(queue),
+                None => {
+                    let pipeline = place.pipeline;
+                    queue_of(&config, &settings, &dead_letters, pipeline, &environment, &clock)?
+                }
+            };
+            let letters = Arc::new(Noting::new(queue));
+            place.letters = Some(Arc::clone(&letters));
             if let Some(rehearsal) = &surroundings.rehearsal {
                 let shape = opensearch::Shape::new(&config, &settings)?;
-                let letters = Arc::clone(&place.letters);
                 let sink = RehearsedSink::new(shape, letters, rehearsal);
                 return Ok((Box::new(sink), warnings));
             }
-            let letters = DeadLetters::in_folder(Path::new(&dead_letters), place.pipeline);
             let sink = OpenSearchSink::new(config, &settings, environment, letters, clock)?;
+            let sink = sink.with_meters(&meters.of(place.pipeline, "opensearch"));
             let sink = Arc::new(sink);
             sinks.push(Arc::clone(&sink));
             Ok((Box::new(sink), warnings))

@@ -102,11 +102,6 @@ impl Service {
         self.look(|all| all.iter().map(Running::definition).collect())
     }
 
-    /// Writes what sinks count, in the text format of Prometheus.
-    pub(crate) fn write_metrics(&self, out: &mut String) {
-        self.look(|all| all.iter().for_each(|it| it.built().write_metrics(out)));
-    }
-
     /// The pipelines that are paused.
     pub(crate) fn paused(&self) -> BTreeSet<String> {
         let paused = |all: &mut Vec<Running>| {

@@ -119,7 +119,8 @@ impl Access {
         if let Some(credentials) = cached.as_ref().filter(|it| is_fresh(it)) {
             return Ok(credentials.clone());
         }
-        let credentials = self.fetch().await?;
+        // The chain of the SDK is large, and seldom needed.
+        let credentials = Box::pin(self.fetch()).await?;
         *cached = Some(credentials.clone());
         Ok(credentials)
     }
@@ -133,6 +134,12 @@ impl Access {
         if self.is_on_this_machine() && !self.has_credentials_at_hand() {
             // Embedded endpoints take any. Asking the chain would look for a metadata service first.
             return Ok(Credentials::new("local", "local", None, None, "streamdex"));
+        }
+        if let (None, Some(credentials)) =
+            (&self.0.config.sts_role_arn, credentials_of(&self.0.environment))
+        {
+            // What the chain would look at first; without loading it.
+            return Ok(credentials);
         }
         let sdk = self.sdk().await;
         let provider = match &self.0.config.sts_role_arn {
@@ -158,17 +165,20 @@ impl Access {
     async fn sdk(&self) -> &SdkConfig {
         self.0
             .sdk
-            .get_or_init(|| async {
-                let tls = Provider::Rustls(CryptoMode::Ring);
-                let http = Builder::new().tls_provider(tls).build_https();
-                let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
-                if let Some(region) = &self.0.config.region {
-                    loader = loader.region(Region::new(region.clone()));
-                }
-                if let Some(endpoint) = &self.0.config.endpoint {
-                    loader = loader.endpoint_url(endpoint);
-                }
-                loader.load().await
+            .get_or_init(|| {
+                Box::pin(async {
+                    let tls = Provider::Rustls(CryptoMode::Ring);
+                    let http = Builder::new().tls_provider(tls).build_https();
+                    let mut loader =
+                        aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+                    if let Some(region) = &self.0.config.region {
+                        loader = loader.region(Region::new(region.clone()));
+                    }
+                    if let Some(endpoint) = &self.0.config.endpoint {
+                        loader = loader.endpoint_url(endpoint);
+                    }
+                    loader.load().await
+                })
             })
             .await
     }
@@ -183,6 +193,14 @@ impl Access {
     fn is_on_this_machine(&self) -> bool {
         ["DYNAMODB", "S3"].iter().any(|it| self.endpoint(it).is_some_and(|it| is_loopback(&it)))
     }
+}
+
+/// Those that the environment holds itself.
+fn credentials_of(environment: &Environment) -> Option<Credentials> {
+    let id = environment.get("AWS_ACCESS_KEY_ID")?;
+    let secret = environment.get("AWS_SECRET_ACCESS_KEY")?;
+    let token = environment.get("AWS_SESSION_TOKEN");
+    Some(Credentials::new(id, secret, token, None, "environment"))
 }
 
 fn is_loopback(endpoint: &str) -> bool {

@@ -18,6 +18,8 @@ pub struct S3 {
     http: Http,
     signer: Signer,
     place: Place,
+    /// The account that buckets must belong to.
+    owner: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -138,7 +140,13 @@ impl S3 {
         let no_client =
             |source| S3Error::NoAnswer { operation: "S3", bucket: String::new(), source };
         let http = Http::for_address(address, &Tls::System).map_err(no_client)?;
-        Ok(S3 { http, signer: Signer::new(access.clone(), "s3"), place })
+        Ok(S3 { http, signer: Signer::new(access.clone(), "s3"), place, owner: None })
+    }
+
+    /// The same, but only for buckets of the account `owner`: S3 refuses all others.
+    #[must_use]
+    pub fn of_owner(self, owner: Option<String>) -> S3 {
+        S3 { owner, ..self }
     }
 
     /// Writes an object and returns its entity tag.
@@ -258,6 +266,9 @@ impl S3 {
         let mut request = Request::builder().method(method).uri(self.address(call, query));
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(owner) = &self.owner {
+            request = request.header("x-amz-expected-bucket-owner", owner);
         }
         let mut request = request.body(body).map_err(|error| no_answer(error.into()))?;
         self.signer.sign(&mut request).await?;

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::SystemTime};
 
+use aws_credential_types::Credentials;
 use aws_sigv4::{
     http_request::{
         PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
@@ -42,46 +43,62 @@ impl Signer {
     ///
     /// When there are no credentials or no region.
     pub async fn sign(&self, request: &mut Request<Bytes>) -> Result<(), AccessError> {
-        let identity = self.access.credentials().await?.into();
+        let credentials = self.access.credentials().await?;
         let region = self.access.region().await?;
-        let mut settings = SigningSettings::default();
-        if self.content_hash {
-            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        }
-        if self.service == "s3" {
-            // S3 signs the path as it is sent: a key may hold `//` and `..`.
-            settings.percent_encoding_mode = PercentEncodingMode::Single;
-            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        }
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&region)
-            .name(&self.service)
-            .time(now())
-            .settings(settings)
-            .build()
-            .expect("everything required is set")
-            .into();
-        let instructions = {
-            let headers = request
-                .headers()
-                .iter()
-                .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-            let signable = SignableRequest::new(
-                request.method().as_str(),
-                request.uri().to_string(),
-                headers,
-                SignableBody::Bytes(request.body()),
-            );
-            let signed = signable.and_then(|signable| sigv4(signable, &parameters));
-            signed.map_err(|error| AccessError::NoCredentials(error.to_string()))?.into_parts().0
-        };
-        instructions.apply_to_request_http1x(request);
-        Ok(())
+        sign_as(&self.service, self.content_hash, request, credentials, &region, now())
     }
+}
+
+/// Adds the signature of `credentials` at the moment `at`.
+fn sign_as(
+    service: &str,
+    content_hash: bool,
+    request: &mut Request<Bytes>,
+    credentials: Credentials,
+    region: &str,
+    at: SystemTime,
+) -> Result<(), AccessError> {
+    let identity = credentials.into();
+    let mut settings = SigningSettings::default();
+    if content_hash {
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    if service == "s3" {
+        // S3 signs the path as it is sent: a key may hold `//` and `..`.
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    }
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(service)
+        .time(at)
+        .settings(settings)
+        .build()
+        .expect("everything required is set")
+        .into();
+    let instructions = {
+        let headers = request
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let signable = SignableRequest::new(
+            request.method().as_str(),
+            request.uri().to_string(),
+            headers,
+            SignableBody::Bytes(request.body()),
+        );
+        let signed = signable.and_then(|signable| sigv4(signable, &parameters));
+        signed.map_err(|error| AccessError::NoCredentials(error.to_string()))?.into_parts().0
+    };
+    instructions.apply_to_request_http1x(request);
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "AWS compares the signature's time with its own")]
 fn now() -> SystemTime {
     SystemTime::now()
 }
+
+#[cfg(test)]
+mod tests;

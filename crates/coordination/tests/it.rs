@@ -21,12 +21,19 @@ async fn check_lease_store(store: &dyn LeaseStore) {
     what_is_done_is_given_to_nobody(store).await;
     what_is_removed_is_gone_and_nobody_removes_what_another_has(store).await;
     a_survey_tells_what_could_be_had(store).await;
+    every_write_shows(store).await;
+    assert_eq!(store.term(), LEASE_TERM);
     leases_are_listed_by_the_beginning_of_their_partition(store).await;
 }
 
 #[tokio::test]
 async fn memory() {
     check_lease_store(&MemoryLeases::default()).await;
+}
+
+#[tokio::test]
+async fn what_costs_nothing_is_not_counted() {
+    assert_eq!(MemoryLeases::default().traffic(), None);
 }
 
 #[tokio::test]
@@ -130,6 +137,17 @@ async fn a_survey_tells_what_could_be_had(store: &dyn LeaseStore) {
         assert_eq!(available[..], [3 <= part, false, true, false], "after {part} thirds of a term");
     }
     assert_eq!(available.len(), 4);
+}
+
+async fn every_write_shows(store: &dyn LeaseStore) {
+    let mut lease = store.acquire("shown", "ada", START).await.unwrap().unwrap();
+    let mut renewals = vec![lease.renewals];
+    store.save(&mut lease, START).await.unwrap();
+    renewals.push(lease.renewals);
+    store.release(lease).await.unwrap();
+    renewals.push(store.list("shown").await.unwrap()[0].renewals);
+    renewals.push(store.acquire("shown", "bob", START).await.unwrap().unwrap().renewals);
+    assert_eq!(renewals, [1, 2, 3, 4]);
 }
 
 async fn leases_are_listed_by_the_beginning_of_their_partition(store: &dyn LeaseStore) {

@@ -1,7 +1,7 @@
 //! Workers that share the stream of a table, and what can go wrong between them: crashes, stalls long
 //! enough to lose every lease, lost networks, clocks that differ and jump, shards that split and roll
 //! while they are read, throttled and failing calls, writes that arrive late, answers that never do,
-//! an outage long enough for the index to forget its tombstones.
+//! an outage long enough for the index to forget its tombstones, and a load of the table beside it all.
 //!
 //! Everything random comes from one seed. A failure prints it; `cargo xtask sim SEED` replays it, and
 //! `cargo xtask sim` tries many more of them.
@@ -10,10 +10,17 @@
 
 #[path = "simulation/ends.rs"]
 mod ends;
+#[path = "simulation/load.rs"]
+mod load;
 #[path = "simulation/worker.rs"]
 mod worker;
 
-use std::{env, ops::Range, time::Duration};
+use std::{
+    env,
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use coordination::{LeaseStore, MemoryLeases};
 use futures::FutureExt;
@@ -21,6 +28,7 @@ use pipeline::Timestamp;
 
 use crate::{
     ends::{Index, Ledger, Table},
+    load::Load,
     worker::{PREFIX, Worker},
 };
 
@@ -42,11 +50,25 @@ const LATE_MAX_MS: u64 = 60_000;
 
 #[test]
 fn table_and_index_are_equal_in_the_end() {
-    for seed in seeds() {
-        let told = Told(seed);
-        World::new(seed).run();
-        std::mem::forget(told);
-    }
+    let seeds = seeds();
+    let next = AtomicU64::new(seeds.start);
+    let one_after_the_other = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seeds.end <= seed {
+                return;
+            }
+            let told = Told(seed);
+            World::new(seed).run();
+            std::mem::forget(told);
+        }
+    };
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..n_threads {
+            scope.spawn(one_after_the_other);
+        }
+    });
 }
 
 /// Says which seed it was, if the world ends badly.
@@ -83,6 +105,9 @@ struct Shared {
     is_calm: bool,
     /// Writes of workers that are gone, still on their way: when they arrive, and what.
     late: Vec<(Timestamp, Vec<(usize, u64)>)>,
+    /// Rows on their way, with the version of all of them.
+    late_rows: Vec<(Timestamp, u64, Vec<(u8, u32)>)>,
+    load: Option<Load>,
 }
 
 struct World {
@@ -105,13 +130,21 @@ impl Shared {
         }
     }
 
+    fn apply_rows(&mut self, version: u64, rows: &[(u8, u32)]) {
+        for (key, value) in rows {
+            self.index.write(self.now, *key, version, Some(*value));
+        }
+    }
+
     fn late_writes_arrive(&mut self) {
-        let (due, later) =
-            std::mem::take(&mut self.late).into_iter().partition(|it| it.0 <= self.now);
-        self.late = later;
-        let due: Vec<(Timestamp, Vec<(usize, u64)>)> = due;
-        for (_, batch) in due {
+        let now = self.now;
+        for (_, batch) in self.late.extract_if(.., |it| it.0 <= now).collect::<Vec<_>>() {
             self.apply(&batch);
+        }
+        for (_, version, rows) in
+            self.late_rows.extract_if(.., |it| it.0 <= now).collect::<Vec<_>>()
+        {
+            self.apply_rows(version, &rows);
         }
     }
 }
@@ -127,17 +160,28 @@ impl World {
             ledger: Ledger::default(),
             is_calm: false,
             late: Vec::new(),
+            late_rows: Vec::new(),
+            load: None,
         };
         World { shared, workers: (0..N_WORKERS).map(|_| None).collect(), n_started: 0 }
     }
 
     fn run(mut self) {
-        let with_outage = self.shared.rng.u32(0..10) == 0;
+        let with_outage = self.shared.rng.u32(0..4) == 0;
+        let with_load = self.shared.rng.u32(0..2) == 0;
+        if with_load {
+            self.shared.table.fill(&mut self.shared.rng);
+        }
         let mut n_steps = 0;
         while self.shared.table.changes.len() < N_CHANGES {
             self.step(&mut n_steps);
             self.shared.write();
             self.shared.reshard();
+            let n_changes = self.shared.table.changes.len();
+            if with_load && self.shared.load.is_none() && N_CHANGES / 4 < n_changes {
+                let Shared { table, now, .. } = &self.shared;
+                self.shared.load = Some(Load::begin(&table.items, *now));
+            }
             if with_outage && self.shared.table.changes.len() == N_CHANGES / 2 {
                 self.outage();
             }
@@ -211,7 +255,8 @@ impl World {
 
     fn is_finished(&self) -> bool {
         let leases = self.shared.leases.list(PREFIX).now_or_never().unwrap().unwrap();
-        leases.iter().filter(|it| it.done).count() == self.shared.table.shards.len()
+        let n_done = leases.iter().filter(|it| it.done).count();
+        n_done == self.shared.table.shards.len() && load::is_done(&self.shared)
     }
 
     fn check_end(&self) {

@@ -62,9 +62,11 @@ impl DynamoDb {
     pub fn open(data_dir: Option<&Path>, clock: Clock) -> Result<DynamoDb, OpenError> {
         let mut tables = Tables::default();
         let mut kept = None;
+        let mut tokens = Tokens::default();
         if let Some(dir) = data_dir {
             let (store, replay) = Store::open(dir)?;
             tables.last_id = replay.last_id;
+            tokens = Tokens::restored(replay.tokens, clock.now_ms());
             for (id, table) in replay.tables {
                 let address = (table.description.region.clone(), table.description.name.clone());
                 let is_deleted = table.description.deleted_ms.is_some();
@@ -82,7 +84,7 @@ impl DynamoDb {
             faults: Faults::default(),
             tables: RwLock::new(tables),
             store: kept,
-            tokens: Tokens::default(),
+            tokens,
             objects: RwLock::default(),
             handle: handle.clone(),
         });

@@ -17,8 +17,8 @@ use std::{
 
 use local::{clock::Clock, dynamodb::DynamoDb, s3::S3};
 
-/// How long a client may take. The slowest takes some seconds.
-const PATIENCE: Duration = Duration::from_secs(100);
+/// How long a client may take. The slowest takes some seconds, on a machine that does nothing else.
+const PATIENCE: Duration = Duration::from_mins(5);
 /// How often to look whether it has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 

@@ -19,7 +19,7 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderValue, Method, Request, header};
 use pipeline::Clock;
 
-use crate::{Config, answer::Refusal, config::proxy_address, hosts::Hosts};
+use crate::{AwsBlock, Config, answer::Refusal, config::proxy_address, hosts::Hosts};
 
 /// How long to wait for an answer, unless the user says otherwise.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -127,15 +127,9 @@ impl Client {
             (None, false) => Tls::System,
         };
         let is_tls = config.hosts.iter().any(|it| it.starts_with("https:"));
-        let signer = config.aws.clone().map(|aws| {
+        let signer = config.aws.as_ref().map(|aws| {
             let service = if aws.serverless { "aoss" } else { "es" };
-            let access = AwsConfig {
-                region: aws.region,
-                sts_role_arn: aws.sts_role_arn,
-                sts_external_id: aws.sts_external_id,
-                endpoint: None,
-            };
-            Signer::new(Access::new(access, environment), service)
+            Signer::new(access_of(aws, environment), service)
         });
         let connecting = Connecting {
             // Reading the certificates of the system takes time that a plain connection need not.
@@ -259,6 +253,17 @@ impl Client {
     fn hosts(&self) -> std::sync::MutexGuard<'_, Hosts> {
         self.hosts.lock().expect("no panics while locked")
     }
+}
+
+/// As whom to make calls.
+pub(crate) fn access_of(aws: &AwsBlock, environment: Environment) -> Access {
+    let config = AwsConfig {
+        region: aws.region.clone(),
+        sts_role_arn: aws.sts_role_arn.clone(),
+        sts_external_id: aws.sts_external_id.clone(),
+        endpoint: None,
+    };
+    Access::new(config, environment)
 }
 
 fn authorization(config: &Config) -> Option<HeaderValue> {

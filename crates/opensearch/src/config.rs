@@ -17,7 +17,12 @@ pub use self::{
 
 /// Settings that Data Prepper has and that make no sense here, with the reason. They are refused by
 /// name, so that nobody believes in an effect that is not there.
-const REFUSED: [(&str, &str); 2] = [
+const REFUSED: [(&str, &str); 3] = [
+    (
+        "query_lookup",
+        "it finds duplicates in indices that make up ids; an item of a table has a key: remove it, and write \
+         document_id: '${getMetadata(\"primary_key\")}'",
+    ),
     (
         "pull_indexing",
         "it writes to Kafka, for an index that pulls from there; we write to the index itself; remove it",
@@ -38,6 +43,7 @@ const REFUSED: [(&str, &str); 2] = [
 /// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "settings are what users know them as")]
 pub struct Config {
     /// The addresses of the cluster, with `http://` or `https://`. They take turns; one that is away is left out until it is back.
     pub hosts: Vec<String>,
@@ -169,9 +175,6 @@ pub struct Config {
     /// Changes documents by a script, with `update` and `upsert`.
     #[serde(default)]
     pub script: Option<ScriptBlock>,
-    /// Look documents up before they are sent again, for indices that make up ids.
-    #[serde(default)]
-    pub query_lookup: Option<QueryLookup>,
 
     /// How large a request may get, in MiB.
     #[serde(default = "bulk_size_default")]
@@ -223,25 +226,6 @@ pub struct ScriptBlock {
     /// More parameters; texts may hold `${…}`.
     #[serde(default)]
     pub params: Map,
-}
-
-/// How documents are looked up before they are sent again.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QueryLookup {
-    /// Which events are looked up.
-    pub query_when: String,
-    /// The field that tells documents apart.
-    pub query_term: String,
-    /// Look up what OpenSearch may have taken although it answered with an error, too.
-    #[serde(default)]
-    pub query_on_bulk_errors: bool,
-    /// Accepted. We look right before we send; there is nothing to wait for.
-    #[serde(default)]
-    pub query_duration: Option<IgnoredAny>,
-    /// Accepted, as above.
-    #[serde(default)]
-    pub async_limit: Option<IgnoredAny>,
 }
 
 /// What we do about the index itself.

@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 
+use aws::{Access, S3};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tracing::{info, warn};
 
 use crate::{
     answer::{Refusal, forbidden},
     client::Client,
-    template::{Names, Plan, Put, encoded},
+    template::{Names, Plan, Put, encoded, read_json},
 };
 
 /// How many names of indices are remembered; when there are more, they are asked for anew.
@@ -34,13 +35,60 @@ pub(crate) enum EnsureError {
 /// The indices we write to, and how they come into being.
 #[derive(Debug)]
 pub(crate) struct Indices {
-    plan: Plan,
+    /// Without what stands in files at S3.
+    base: Plan,
+    files: Files,
+    /// Complete; made when it is first needed.
+    plan: OnceCell<Plan>,
     known: Mutex<HashSet<String>>,
 }
 
+/// Files at S3 that belong to the plan.
+#[derive(Debug)]
+pub(crate) struct Files {
+    /// The address of the template.
+    pub(crate) template: Option<String>,
+    /// The address of the policy.
+    pub(crate) policy: Option<String>,
+    /// As whom to read them.
+    pub(crate) access: Access,
+}
+
+impl Files {
+    async fn read(&self, address: &str) -> Result<Value, EnsureError> {
+        let refused = |problem: &str| EnsureError::Refused(format!("{address}: {problem}"));
+        let path = address.trim_start_matches("s3://");
+        let (bucket, key) = path.split_once('/').ok_or_else(|| refused("write s3://bucket/key"))?;
+        let got = async { S3::new(&self.access, None).await?.get(bucket, key).await };
+        let body = got.await.map_err(|error| {
+            if error.is_transient() {
+                EnsureError::Away(error.to_string())
+            } else {
+                EnsureError::Refused(format!("{error}; the role needs `s3:GetObject` on it"))
+            }
+        })?;
+        read_json(&String::from_utf8_lossy(&body)).map_err(|problem| refused(&problem))
+    }
+}
+
 impl Indices {
-    pub(crate) fn new(plan: Plan) -> Indices {
-        Indices { plan, known: Mutex::default() }
+    pub(crate) fn new(base: Plan, files: Files) -> Indices {
+        Indices { base, files, plan: OnceCell::new(), known: Mutex::default() }
+    }
+
+    async fn plan(&self) -> Result<&Plan, EnsureError> {
+        self.plan
+            .get_or_try_init(|| async {
+                let mut plan = self.base.clone();
+                if let Some(address) = &self.files.template {
+                    plan.template = Some(self.files.read(address).await?);
+                }
+                if let Some(address) = &self.files.policy {
+                    plan.policy = Some(self.files.read(address).await?);
+                }
+                Ok(plan)
+            })
+            .await
     }
 
     /// Creates what is missing of an index, once.
@@ -80,8 +128,9 @@ impl Indices {
         if answer.0 != StatusCode::NOT_FOUND {
             return Ok(());
         }
-        let Put { path, body } = self.plan.put_index(names);
-        let path = format!("{path}{}", self.plan.query());
+        let plan = self.plan().await?;
+        let Put { path, body } = plan.put_index(names);
+        let path = format!("{path}{}", plan.query());
         let (status, body) = ask(client, Method::PUT, &path, body.to_string().into()).await?;
         let refusal = Refusal::of_body(&body);
         match status.as_u16() {
@@ -102,13 +151,14 @@ impl Indices {
 
     /// Writes the template if there is none, or an older one.
     async fn ensure_template(&self, client: &Client, names: &Names) -> Result<(), EnsureError> {
-        let Some(Put { path, body }) = self.plan.put_template(names) else { return Ok(()) };
+        let plan = self.plan().await?;
+        let Some(Put { path, body }) = plan.put_template(names) else { return Ok(()) };
         let (status, there) = ask(client, Method::GET, &path, Bytes::new()).await?;
         if status.is_success() {
             let there: Value = serde_json::from_slice(&there).unwrap_or_default();
             // Elasticsearch answers `{}` for one that is not there.
             let is_there = there.as_object().is_some_and(|it| !it.is_empty());
-            let (old, new) = (self.plan.version_there(&there), self.plan.version());
+            let (old, new) = (plan.version_there(&there), plan.version());
             if is_there && new <= old {
                 return Ok(());
             }
@@ -118,10 +168,10 @@ impl Indices {
                 "cannot read the template {path}: {status}: {reason}"
             )));
         }
-        let target = format!("{path}{}", self.plan.query());
+        let target = format!("{path}{}", plan.query());
         let (status, answer) = ask(client, Method::PUT, &target, body.to_string().into()).await?;
         if status.is_success() {
-            info!(template = path, version = self.plan.version(), "wrote the index template");
+            info!(template = path, version = plan.version(), "wrote the index template");
             return Ok(());
         }
         let reason = Refusal::of_body(&answer).reason;
@@ -133,7 +183,8 @@ impl Indices {
 
     /// Writes the policy if there is none. One that is there stays.
     async fn ensure_policy(&self, client: &Client, names: &Names) -> Result<(), EnsureError> {
-        let Some(mut put) = self.plan.put_policy(names, false) else { return Ok(()) };
+        let plan = self.plan().await?;
+        let Some(mut put) = plan.put_policy(names, false) else { return Ok(()) };
         let mut is_old = false;
         loop {
             let sent = put.body.to_string().into();
@@ -152,7 +203,7 @@ impl Indices {
                 400 | 404 | 405 if !is_old => {
                     is_old = true;
                     let body = put.body;
-                    put = self.plan.put_policy(names, true).expect("there was one");
+                    put = plan.put_policy(names, true).expect("there was one");
                     put.body = body;
                 }
                 404 | 405 => {

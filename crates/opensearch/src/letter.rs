@@ -156,7 +156,7 @@ fn write_origin(event: &Event, out: &mut Vec<u8>) {
 
 /// Reads the letters of a file: Data Prepper's objects, or one letter a line. Says how many lines
 /// were neither.
-pub fn read(text: &str) -> (Vec<Letter>, usize) {
+pub(crate) fn read(text: &str) -> (Vec<Letter>, usize) {
     if let Ok(whole) = serde_json::from_str::<Map<String, Value>>(text)
         && whole.contains_key("dlqObjects")
     {
@@ -164,15 +164,15 @@ pub fn read(text: &str) -> (Vec<Letter>, usize) {
     }
     let (mut letters, mut n_bad) = (Vec::new(), 0);
     for line in text.lines().filter(|it| !it.trim().is_empty()) {
-        match read_one(line) {
-            Some(letter) => letters.push(letter),
-            None => {
-                // A line may be such an object itself.
-                let (more, bad) = if line.contains("dlqObjects") { read_whole(line) } else { (Vec::new(), 1) };
-                letters.extend(more);
-                n_bad += bad;
-            }
+        if let Some(letter) = read_one(line) {
+            letters.push(letter);
+            continue;
         }
+        // A line may be such an object itself.
+        let (more, bad) =
+            if line.contains("dlqObjects") { read_whole(line) } else { (Vec::new(), 1) };
+        letters.extend(more);
+        n_bad += bad;
     }
     (letters, n_bad)
 }
@@ -190,7 +190,7 @@ fn read_whole(text: &str) -> (Vec<Letter>, usize) {
 }
 
 /// Reads one letter.
-pub fn read_one(text: &str) -> Option<Letter> {
+pub(crate) fn read_one(text: &str) -> Option<Letter> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Written<'a> {

@@ -1,22 +1,28 @@
 //! What a sink counts and times: under Data Prepper's names where it has one, and beyond them.
 
-use std::{
-    fmt::Write,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::bulk::Rejected;
+use pipeline::{Counter, Gauge, Meters, Metric, Summary};
 
-/// At most so many different causes are counted; the rest under `other`.
-const CAUSES_MAX: usize = 100;
-const OTHER: &str = "other";
-/// The upper ends of the buckets of a histogram, in milliseconds.
-const BUCKETS_MS: [u64; 14] =
-    [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 600_000];
+use crate::{bulk::Rejected, shape::Unwritable};
+
+/// The upper ends of the buckets of a histogram, in milliseconds, and in seconds as text.
+const BUCKETS: [(u64, &str); 14] = [
+    (5, "0.005"),
+    (10, "0.01"),
+    (25, "0.025"),
+    (50, "0.05"),
+    (100, "0.1"),
+    (250, "0.25"),
+    (500, "0.5"),
+    (1_000, "1"),
+    (2_500, "2.5"),
+    (5_000, "5"),
+    (10_000, "10"),
+    (30_000, "30"),
+    (60_000, "60"),
+    (600_000, "600"),
+];
 
 /// Something that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,76 +63,99 @@ pub enum Count {
     InvalidActionErrors,
     /// Bytes of requests, before compression.
     BulkRequestBytes,
-    /// Documents passed over because a search found them.
-    EventsDroppedAfterQuery,
 }
 
-/// Data Prepper's name of each, what it says, and its place.
-const COUNTS: [(Count, &str, &str); 19] = [
-    (Count::RecordsIn, "recordsIn", "Documents that came to the sink."),
-    (Count::DocumentsSuccess, "documentsSuccess", "Documents that are safe in the index."),
+/// Each under Data Prepper's name where it has one.
+static COUNTS: [(Count, Metric); 18] = [
+    (Count::RecordsIn, Metric::counter("recordsIn", "Documents that came to the sink.")),
+    (
+        Count::DocumentsSuccess,
+        Metric::counter("documentsSuccess", "Documents that are safe in the index."),
+    ),
     (
         Count::DocumentsSuccessFirstAttempt,
-        "documentsSuccessFirstAttempt",
-        "Documents that were taken at the first attempt.",
+        Metric::counter(
+            "documentsSuccessFirstAttempt",
+            "Documents that were taken at the first attempt.",
+        ),
     ),
-    (Count::DocumentErrors, "documentErrors", "Documents that the index will never take."),
+    (
+        Count::DocumentErrors,
+        Metric::counter("documentErrors", "Documents that the index will never take."),
+    ),
     (
         Count::DocumentsVersionConflictErrors,
-        "documentsVersionConflictErrors",
-        "Documents that were not newer than what the index has.",
+        Metric::counter(
+            "documentsVersionConflictErrors",
+            "Documents that were not newer than what the index has.",
+        ),
     ),
-    (Count::BulkRequestErrors, "bulkRequestErrors", "Requests that were not taken."),
-    (Count::BulkRequestFailed, "bulkRequestFailed", "Requests that were given up."),
+    (
+        Count::BulkRequestErrors,
+        Metric::counter("bulkRequestErrors", "Requests that were not taken."),
+    ),
+    (
+        Count::BulkRequestFailed,
+        Metric::counter("bulkRequestFailed", "Requests that were given up."),
+    ),
     (
         Count::BulkRequestNumberOfRetries,
-        "bulkRequestNumberOfRetries",
-        "How often a request, or what was left of it, was sent again.",
+        Metric::counter(
+            "bulkRequestNumberOfRetries",
+            "How often a request, or what was left of it, was sent again.",
+        ),
     ),
     (
         Count::BulkRequestNotAllowedErrors,
-        "bulkRequestNotAllowedErrors",
-        "Requests answered by 401, 402, 403, 405, 407, 423 or 429.",
+        Metric::counter(
+            "bulkRequestNotAllowedErrors",
+            "Requests answered by 401, 402, 403, 405, 407, 423 or 429.",
+        ),
     ),
     (
         Count::BulkRequestInvalidInputErrors,
-        "bulkRequestInvalidInputErrors",
-        "Requests answered by 409 or 411 to 416.",
+        Metric::counter("bulkRequestInvalidInputErrors", "Requests answered by 409 or 411 to 416."),
     ),
     (
         Count::BulkRequestNotFoundErrors,
-        "bulkRequestNotFoundErrors",
-        "Requests answered by 404 or 410.",
+        Metric::counter("bulkRequestNotFoundErrors", "Requests answered by 404 or 410."),
     ),
-    (Count::BulkRequestTimeoutErrors, "bulkRequestTimeoutErrors", "Requests answered by 408."),
-    (Count::BulkRequestServerErrors, "bulkRequestServerErrors", "Requests answered by 5xx."),
-    (Count::BulkBadRequestErrors, "bulkBadRequestErrors", "Requests answered by another error."),
+    (
+        Count::BulkRequestTimeoutErrors,
+        Metric::counter("bulkRequestTimeoutErrors", "Requests answered by 408."),
+    ),
+    (
+        Count::BulkRequestServerErrors,
+        Metric::counter("bulkRequestServerErrors", "Requests answered by 5xx."),
+    ),
+    (
+        Count::BulkBadRequestErrors,
+        Metric::counter("bulkBadRequestErrors", "Requests answered by another error."),
+    ),
     (
         Count::DynamicIndexDroppedEvents,
-        "dynamicIndexDroppedEvents",
-        "Documents whose index could not be told.",
+        Metric::counter("dynamicIndexDroppedEvents", "Documents whose index could not be told."),
     ),
     (
         Count::DynamicDocumentVersionDroppedEvents,
-        "dynamicDocumentVersionDroppedEvents",
-        "Documents whose version could not be told.",
+        Metric::counter(
+            "dynamicDocumentVersionDroppedEvents",
+            "Documents whose version could not be told.",
+        ),
     ),
     (
         Count::InvalidActionErrors,
-        "invalidActionErrors",
-        "Documents whose action could not be told.",
+        Metric::counter("invalidActionErrors", "Documents whose action could not be told."),
     ),
-    (Count::BulkRequestBytes, "bulkRequestBytes", "Bytes of requests, before compression."),
     (
-        Count::EventsDroppedAfterQuery,
-        "eventsDroppedAndReleasedAfterQuery",
-        "Documents passed over because a search found them.",
+        Count::BulkRequestBytes,
+        Metric::counter("bulkRequestBytes", "Bytes of requests, before compression."),
     ),
 ];
 
 /// Something that is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Time {
+pub(crate) enum Time {
     /// From the change in the table until it was safe.
     EndToEnd,
     /// From when the sink got it until it was safe.
@@ -137,103 +166,170 @@ pub enum Time {
     Answer,
 }
 
-const TIMES: [(Time, &str, &str); 4] = [
-    (Time::EndToEnd, "EndToEndLatency", "From the change in the table until it was safe."),
-    (Time::Pipeline, "PipelineLatency", "From when the sink got it until it was safe."),
-    (Time::Sent, "sentLatency", "From when the sink got it until it was sent."),
-    (Time::Answer, "bulkRequestLatency", "From when a request was sent until its answer."),
+/// Each with the counter of its buckets: how many took up to `le` seconds, as histograms of
+/// Prometheus have them.
+static TIMES: [(Time, Metric, Metric); 4] = [
+    (
+        Time::EndToEnd,
+        Metric::timer("EndToEndLatency", "From the change in the table until it was safe."),
+        Metric::counter("EndToEndLatency_bucket", "How many took up to `le` seconds.").by("le"),
+    ),
+    (
+        Time::Pipeline,
+        Metric::timer("PipelineLatency", "From when the sink got it until it was safe."),
+        Metric::counter("PipelineLatency_bucket", "How many took up to `le` seconds.").by("le"),
+    ),
+    (
+        Time::Sent,
+        Metric::timer("sentLatency", "From when the sink got it until it was sent."),
+        Metric::counter("sentLatency_bucket", "How many took up to `le` seconds.").by("le"),
+    ),
+    (
+        Time::Answer,
+        Metric::timer("bulkRequestLatency", "From when a request was sent until its answer."),
+        Metric::counter("bulkRequestLatency_bucket", "How many took up to `le` seconds.").by("le"),
+    ),
 ];
 
-/// What one sink counts and times.
-#[derive(Debug, Default)]
-pub struct Metrics {
-    counts: [AtomicU64; COUNTS.len()],
-    times: [Histogram; TIMES.len()],
-    causes: Mutex<Vec<(String, u64)>>,
-    statuses: Mutex<Vec<(u16, u64)>>,
-    /// Milliseconds.
-    lag: AtomicU64,
+static SIZE: Metric =
+    Metric::summary("bulkRequestSizeBytes", "Sizes of requests, before compression.");
+static BY_CAUSE: Metric =
+    Metric::counter("documentErrorsByCause", "Documents that the index will never take.")
+        .by("cause");
+static BY_STATUS: Metric =
+    Metric::counter("documentStatuses", "Answers to documents, by status.").by("status");
+static LAG: Metric =
+    Metric::gauge("lagMilliseconds", "How old the change was that became safe last.");
+static LIMIT: Metric =
+    Metric::gauge("concurrencyLimit", "How many requests may be under way at once.");
+static UNDER_WAY: Metric = Metric::gauge("requestsUnderWay", "How many requests are under way.");
+static AWAY: Metric = Metric::gauge("hostsAway", "How many hosts do not answer.");
+
+/// Every metric of this plugin, for the reference.
+pub fn documented() -> impl Iterator<Item = &'static Metric> {
+    let counts = COUNTS.iter().map(|(_, it)| it);
+    let times = TIMES.iter().flat_map(|(_, timer, buckets)| [timer, buckets]);
+    counts.chain(times).chain([&SIZE, &BY_CAUSE, &BY_STATUS, &LAG, &LIMIT, &UNDER_WAY, &AWAY])
 }
 
-#[derive(Debug, Default)]
-struct Histogram {
-    buckets: [AtomicU64; BUCKETS_MS.len() + 1],
-    sum_us: AtomicU64,
-    max_us: AtomicU64,
+/// What one sink counts and times.
+#[derive(Debug)]
+pub struct Metrics {
+    meters: Meters,
+    counts: Vec<Counter>,
+    times: Vec<Timer>,
+    size: Summary,
+    lag: Gauge,
+    limit: Gauge,
+    under_way: Gauge,
+    away: Gauge,
+}
+
+#[derive(Debug)]
+struct Timer {
+    all: Summary,
+    /// One for each of [`BUCKETS`], and one for what took longer.
+    buckets: Vec<Counter>,
 }
 
 /// What is true just now.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Gauges {
+pub(crate) struct Gauges {
     /// How many requests may be under way.
-    pub limit: usize,
+    pub(crate) limit: usize,
     /// How many are.
-    pub under_way: usize,
+    pub(crate) under_way: usize,
     /// How many hosts do not answer.
-    pub hosts_away: usize,
+    pub(crate) hosts_away: usize,
 }
 
 impl Metrics {
+    /// Counts into `meters`.
+    pub fn new(meters: &Meters) -> Metrics {
+        let timer = |(_, timer, buckets): &'static (Time, Metric, Metric)| Timer {
+            all: meters.summary(timer),
+            buckets: BUCKETS
+                .iter()
+                .map(|(_, le)| *le)
+                .chain(["+Inf"])
+                .map(|le| meters.counter_of(buckets, le))
+                .collect(),
+        };
+        Metrics {
+            counts: COUNTS.iter().map(|(_, it)| meters.counter(it)).collect(),
+            times: TIMES.iter().map(timer).collect(),
+            size: meters.summary(&SIZE),
+            lag: meters.gauge(&LAG),
+            limit: meters.gauge(&LIMIT),
+            under_way: meters.gauge(&UNDER_WAY),
+            away: meters.gauge(&AWAY),
+            meters: meters.clone(),
+        }
+    }
+
     /// Counts `n` more.
-    pub fn add(&self, count: Count, n: u64) {
-        self.counts[place(count)].fetch_add(n, Relaxed);
+    pub(crate) fn add(&self, count: Count, n: u64) {
+        self.counts[place(count)].add(n);
     }
 
     /// How many there were.
     pub fn count(&self, count: Count) -> u64 {
-        self.counts[place(count)].load(Relaxed)
+        self.counts[place(count)].get()
     }
 
     /// Notes that `n` things took so long.
-    pub fn time(&self, time: Time, took: Duration, n: u64) {
+    pub(crate) fn time(&self, time: Time, took: Duration, n: u64) {
         let place = TIMES.iter().position(|(it, ..)| *it == time).unwrap_or_default();
-        self.times[place].add(took, n);
+        let Timer { all, buckets } = &self.times[place];
+        all.record_times(took, n);
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let first = BUCKETS.iter().position(|(end, _)| ms <= *end).unwrap_or(BUCKETS.len());
+        buckets[first..].iter().for_each(|it| it.add(n));
+    }
+
+    /// Notes the size of a request.
+    pub(crate) fn size(&self, n_bytes: usize) {
+        self.add(Count::BulkRequestBytes, n_bytes as u64);
+        #[expect(clippy::cast_precision_loss, reason = "some megabytes")]
+        self.size.record(n_bytes as f64);
     }
 
     /// How old the change was that became safe last.
-    pub fn set_lag(&self, lag_ms: u64) {
-        self.lag.store(lag_ms, Relaxed);
+    pub(crate) fn set_lag(&self, lag_ms: u64) {
+        self.lag.set(i64::try_from(lag_ms).unwrap_or(i64::MAX));
+    }
+
+    /// How it goes just now.
+    pub(crate) fn set(&self, gauges: Gauges) {
+        let set = |gauge: &Gauge, n: usize| gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+        set(&self.limit, gauges.limit);
+        set(&self.under_way, gauges.under_way);
+        set(&self.away, gauges.hosts_away);
     }
 
     /// Counts documents that the index will never take, by cause.
-    pub fn reject(&self, rejected: &[Rejected]) {
+    pub(crate) fn reject(&self, rejected: &[Rejected]) {
         self.add(Count::DocumentErrors, rejected.len() as u64);
-        let mut causes = self.causes.lock().expect("no panics while locked");
         for it in rejected {
-            let counted = match it.cause.as_str() {
-                "invalid_index" => Some(Count::DynamicIndexDroppedEvents),
-                "invalid_version" => Some(Count::DynamicDocumentVersionDroppedEvents),
-                "invalid_action" => Some(Count::InvalidActionErrors),
-                _ => None,
-            };
-            if let Some(count) = counted {
-                self.add(count, 1);
+            match it.cause.as_str() {
+                Unwritable::INDEX => self.add(Count::DynamicIndexDroppedEvents, 1),
+                Unwritable::VERSION => self.add(Count::DynamicDocumentVersionDroppedEvents, 1),
+                Unwritable::ACTION => self.add(Count::InvalidActionErrors, 1),
+                _ => {}
             }
-            let known = causes.iter().position(|(cause, _)| *cause == it.cause);
-            match known {
-                Some(n) => causes[n].1 += 1,
-                None if causes.len() < CAUSES_MAX => causes.push((it.cause.clone(), 1)),
-                None => match causes.iter_mut().find(|(cause, _)| cause == OTHER) {
-                    Some((_, n)) => *n += 1,
-                    None => causes.push((OTHER.to_owned(), 1)),
-                },
-            }
+            self.meters.counter_of(&BY_CAUSE, &it.cause).add(1);
         }
     }
 
     /// Counts the statuses of documents.
-    pub fn statuses(&self, seen: &[(u16, u64)]) {
-        let mut statuses = self.statuses.lock().expect("no panics while locked");
+    pub(crate) fn statuses(&self, seen: &[(u16, u64)]) {
         for (status, n) in seen {
-            match statuses.iter_mut().find(|(it, _)| it == status) {
-                Some((_, sum)) => *sum += n,
-                None => statuses.push((*status, *n)),
-            }
+            self.meters.counter_of(&BY_STATUS, &status.to_string()).add(*n);
         }
     }
 
     /// Counts a request that was not taken; `None` if there was no answer.
-    pub fn refuse(&self, status: Option<u16>) {
+    pub(crate) fn refuse(&self, status: Option<u16>) {
         self.add(Count::BulkRequestErrors, 1);
         let count = match status {
             Some(401..=403 | 405 | 407 | 423 | 429) => Count::BulkRequestNotAllowedErrors,
@@ -245,98 +341,22 @@ impl Metrics {
         };
         self.add(count, 1);
     }
-
-    /// Writes all of it in the text format of Prometheus, for the sink of `pipeline`.
-    pub fn write(&self, pipeline: &str, gauges: Gauges, out: &mut String) {
-        let prefix =
-            format!("{}_opensearch", pipeline.replace(|it: char| !it.is_ascii_alphanumeric(), "_"));
-        for (count, name, help) in COUNTS {
-            let n = self.count(count);
-            let name = format!("{prefix}_{name}_total");
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {n}");
-        }
-        let labelled =
-            |name: &str, help: &str, label: &str, all: Vec<(String, u64)>, out: &mut String| {
-                let name = format!("{prefix}_{name}_total");
-                let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
-                for (value, n) in all {
-                    let value = value.replace(['"', '\\', '\n'], "_");
-                    let _ = writeln!(out, "{name}{{{label}=\"{value}\"}} {n}");
-                }
-            };
-        let causes = self.causes.lock().expect("no panics while locked").clone();
-        labelled(
-            "documentErrorsByCause",
-            "Documents that the index will never take.",
-            "cause",
-            causes,
-            out,
-        );
-        let statuses = self.statuses.lock().expect("no panics while locked").clone();
-        let statuses = statuses.into_iter().map(|(status, n)| (status.to_string(), n)).collect();
-        labelled("documentStatuses", "Answers to documents, by status.", "status", statuses, out);
-        for ((_, name, help), histogram) in TIMES.iter().zip(&self.times) {
-            histogram.write(&format!("{prefix}_{name}_seconds"), help, out);
-        }
-        let lag = self.lag.load(Relaxed);
-        for (name, help, value) in [
-            ("lag_seconds", "How old the change was that became safe last.", seconds(lag * 1_000)),
-            (
-                "concurrencyLimit",
-                "How many requests may be under way at once.",
-                gauges.limit.to_string(),
-            ),
-            ("requestsUnderWay", "How many requests are under way.", gauges.under_way.to_string()),
-            ("hostsAway", "How many hosts do not answer.", gauges.hosts_away.to_string()),
-        ] {
-            let name = format!("{prefix}_{name}");
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
-        }
-    }
-}
-
-impl Histogram {
-    fn add(&self, took: Duration, n: u64) {
-        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let bucket = BUCKETS_MS.iter().position(|it| us <= it * 1_000);
-        self.buckets[bucket.unwrap_or(BUCKETS_MS.len())].fetch_add(n, Relaxed);
-        self.sum_us.fetch_add(us.saturating_mul(n), Relaxed);
-        self.max_us.fetch_max(us, Relaxed);
-    }
-
-    fn write(&self, name: &str, help: &str, out: &mut String) {
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram");
-        let mut n = 0;
-        for (end, bucket) in BUCKETS_MS.iter().zip(&self.buckets) {
-            n += bucket.load(Relaxed);
-            let _ = writeln!(out, "{name}_bucket{{le=\"{}\"}} {n}", seconds(end * 1_000));
-        }
-        n += self.buckets[BUCKETS_MS.len()].load(Relaxed);
-        let sum = seconds(self.sum_us.load(Relaxed));
-        let _ =
-            writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {n}\n{name}_sum {sum}\n{name}_count {n}");
-        let max = seconds(self.max_us.load(Relaxed));
-        let _ = writeln!(out, "# TYPE {name}_max gauge\n{name}_max {max}");
-    }
 }
 
 fn place(count: Count) -> usize {
-    COUNTS.iter().position(|(it, ..)| *it == count).unwrap_or_default()
-}
-
-/// Microseconds as seconds, without the noise of floating-point numbers.
-fn seconds(us: u64) -> String {
-    let text = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    COUNTS.iter().position(|(it, _)| *it == count).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use pipeline::{Reading, ReadingValue};
+
     use super::*;
 
     #[test]
     fn everything_is_there_under_the_names_people_know() {
-        let metrics = Metrics::default();
+        let all = Meters::default();
+        let metrics = Metrics::new(&all.of("books", "opensearch"));
         metrics.add(Count::DocumentsSuccess, 3);
         metrics.time(Time::EndToEnd, Duration::from_millis(30), 2);
         metrics.time(Time::EndToEnd, Duration::from_secs(1_000), 1);
@@ -345,29 +365,40 @@ mod tests {
         let cause = "mapper_parsing_exception".to_owned();
         metrics.reject(&[Rejected { cause, ..Rejected::default() }]);
         metrics.set_lag(1_250);
-        let mut text = String::new();
-        metrics.write("my-books", Gauges { limit: 4, ..Gauges::default() }, &mut text);
-        for line in [
-            "my_books_opensearch_documentsSuccess_total 3",
-            "my_books_opensearch_bulkRequestNotAllowedErrors_total 1",
-            "my_books_opensearch_documentErrors_total 1",
-            "my_books_opensearch_documentErrorsByCause_total{cause=\"mapper_parsing_exception\"} 1",
-            "my_books_opensearch_documentStatuses_total{status=\"201\"} 2",
-            "my_books_opensearch_EndToEndLatency_seconds_bucket{le=\"0.025\"} 0",
-            "my_books_opensearch_EndToEndLatency_seconds_bucket{le=\"0.05\"} 2",
-            "my_books_opensearch_EndToEndLatency_seconds_bucket{le=\"+Inf\"} 3",
-            "my_books_opensearch_EndToEndLatency_seconds_sum 1000.06",
-            "my_books_opensearch_lag_seconds 1.25",
-            "my_books_opensearch_concurrencyLimit 4",
+        metrics.set(Gauges { limit: 4, ..Gauges::default() });
+        let readings = all.read();
+        for (name, label, value) in [
+            ("documentsSuccess", "", 3),
+            ("bulkRequestNotAllowedErrors", "", 1),
+            ("documentErrors", "", 1),
+            ("documentErrorsByCause", "mapper_parsing_exception", 1),
+            ("documentStatuses", "201", 2),
+            ("EndToEndLatency_bucket", "0.025", 0),
+            ("EndToEndLatency_bucket", "0.05", 2),
+            ("EndToEndLatency_bucket", "+Inf", 3),
+            ("EndToEndLatency", "", 3),
+            ("lagMilliseconds", "", 1_250),
+            ("concurrencyLimit", "", 4),
         ] {
-            assert!(text.lines().any(|it| it == line), "{line} in\n{text}");
+            let is_it = |it: &&Reading| it.metric.name == name && it.label == label;
+            let found = readings.iter().find(is_it).map(|it| match it.value {
+                ReadingValue::Count(n) => i64::try_from(n).unwrap(),
+                ReadingValue::Level(n) => n,
+                ReadingValue::Sum(sum) => i64::try_from(sum.count).unwrap(),
+            });
+            assert_eq!(found, Some(value), "{name} {label}");
         }
     }
 
     #[test]
-    fn each_count_has_its_own_place() {
-        for (n, (count, ..)) in COUNTS.iter().enumerate() {
+    fn each_count_has_its_own_place_and_name() {
+        for (n, (count, _)) in COUNTS.iter().enumerate() {
             assert_eq!(place(*count), n);
         }
+        let mut names: Vec<&str> = documented().map(|it| it.name).collect();
+        let n = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), n);
     }
 }

@@ -46,7 +46,8 @@ pub fn plan(letter: &Letter) -> Redrive {
             return Redrive::Not(why.to_owned());
         }
         (Op::Update | Op::Upsert, ..) => {
-            let why = "an update carries no version and could undo a later change; use --from-table";
+            let why =
+                "an update carries no version and could undo a later change; use --from-table";
             return Redrive::Not(why.to_owned());
         }
     };

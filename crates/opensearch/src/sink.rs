@@ -1,29 +1,37 @@
 //! The sink itself: writes until every document is in the index, superseded, or a dead letter.
 
 mod deliver;
+mod redrive;
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
+pub use self::redrive::Redriven;
 use async_trait::async_trait;
 use aws::Environment;
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
 use http::{Method, StatusCode};
-use pipeline::{Clock, ConfigError, Event, Settings, Sink, SinkError, Tally, Timestamp};
+use pipeline::{
+    Clock, ConfigError, DeadLetter, DeadLetterQueue, Event, Meters, Settings, Sink, SinkError,
+    Tally, Timestamp,
+};
 use serde_json::Value;
 use tracing::{info, warn};
 
 use crate::{
-    Bulk, Config, DeadLetter, DeadLetters, Rejected, Shape,
+    Bulk, Config, Rejected, Shape,
     answer::{Policy, Refusal, forbidden, missing_right},
     bulk::Room,
-    client::Client,
+    client::{Client, access_of},
     config::{IndexType, OnFailure},
     gate::Gate,
-    index::Indices,
+    index::{Files, Indices},
     metrics::{Count, Gauges, Metrics},
     order::Order,
     template::{Plan, read_json},
@@ -41,7 +49,7 @@ pub struct OpenSearchSink {
     client: Client,
     gate: Gate,
     indices: Option<Indices>,
-    dead_letters: DeadLetters,
+    dead_letters: Arc<dyn DeadLetterQueue>,
     metrics: Metrics,
     clock: Clock,
     opens_documents: bool,
@@ -59,10 +67,11 @@ impl OpenSearchSink {
         config: Config,
         settings: &Settings,
         environment: Environment,
-        dead_letters: DeadLetters,
+        dead_letters: Arc<dyn DeadLetterQueue>,
         clock: Clock,
     ) -> Result<OpenSearchSink, ConfigError> {
         let shape = Shape::new(&config, settings)?.with_clock(&clock);
+        let files = files(&config, &environment);
         let client = Client::new(&config, environment, clock.clone()).map_err(|error| {
             let place = match error {
                 aws::HttpError::Identity(_) => "authentication",
@@ -71,8 +80,9 @@ impl OpenSearchSink {
             settings.problem(place, error.to_string())
         })?;
         let creates_index = config.index_type() == IndexType::Custom;
-        let indices =
-            if creates_index { Some(Indices::new(plan(&config, settings)?)) } else { None };
+        let indices = creates_index
+            .then(|| plan(&config, settings).map(|it| Indices::new(it, files)))
+            .transpose()?;
         let policy = Policy {
             external: config.has_external_versions(),
             drops_conflicts: config.drop_version_conflicts,
@@ -86,7 +96,7 @@ impl OpenSearchSink {
             gate: Gate::new(clock.clone()),
             indices,
             dead_letters,
-            metrics: Metrics::default(),
+            metrics: Metrics::new(&Meters::default()),
             config,
             clock,
             document_bytes: AtomicUsize::new(1 << 10),
@@ -152,11 +162,16 @@ impl OpenSearchSink {
         }
     }
 
-    /// Writes what it counts and times in the text format of Prometheus.
-    pub fn write_metrics(&self, pipeline: &str, out: &mut String) {
+    /// The same sink, counting into `meters`.
+    #[must_use]
+    pub fn with_meters(self, meters: &Meters) -> OpenSearchSink {
+        OpenSearchSink { metrics: Metrics::new(meters), ..self }
+    }
+
+    /// Notes how it goes just now.
+    fn note_gauges(&self) {
         let (limit, under_way) = self.gate.places();
-        let gauges = Gauges { limit, under_way, hosts_away: self.client.n_away() };
-        self.metrics.write(pipeline, gauges, out);
+        self.metrics.set(Gauges { limit, under_way, hosts_away: self.client.n_away() });
     }
 
     /// What it counts.
@@ -183,39 +198,12 @@ impl OpenSearchSink {
                 first.cause, first.reason
             )));
         }
-        let at = self.clock.now();
-        let first = first.reason.clone();
-        let rejected = rejected.to_vec();
-        let events: Vec<Event> = rejected.iter().map(|it| events[it.event].clone()).collect();
-        let index = self.shape.same_index().unwrap_or_default();
-        let dead_letters = self.dead_letters.clone();
-        let n = rejected.len() as u64;
-        let added = tokio::task::spawn_blocking(move || {
-            let letters: Vec<DeadLetter<'_>> = rejected
-                .iter()
-                .zip(&events)
-                .map(|(rejected, event)| DeadLetter {
-                    event,
-                    at,
-                    index: &index,
-                    action: event.origin.as_ref().map_or("index", pipeline::Origin::action),
-                    status: rejected.status,
-                    reason: &rejected.reason,
-                })
-                .collect();
-            dead_letters.add(&letters)
-        });
-        let path = self.dead_letters.path().display();
-        match added.await {
-            Ok(Ok(())) => {
-                warn!(n, %path, reason = first, "documents set aside as dead letters");
-                Ok(Tally { dead_lettered: n, ..Tally::default() })
-            }
-            Ok(Err(error)) => {
-                Err(SinkError(format!("cannot write dead letters to {path}: {error}")))
-            }
-            Err(error) => Err(SinkError(error.to_string())),
-        }
+        let (n, at) = (rejected.len() as u64, self.clock.now());
+        let of = |it: &Rejected| letter(it, events[it.event].clone(), at);
+        self.dead_letters.add(rejected.iter().map(of).collect()).await?;
+        let (cause, reason, place) = (&first.cause, &first.reason, self.dead_letters.place());
+        warn!(n, place, cause, reason, "documents set aside as dead letters");
+        Ok(Tally { dead_lettered: n, ..Tally::default() })
     }
 
     /// Cuts `events` into requests, and sends as many side by side as may go.
@@ -244,6 +232,7 @@ impl OpenSearchSink {
             }
             match under_way.next().await {
                 Some(delivered) => {
+                    self.note_gauges();
                     let delivered = delivered?;
                     tally += delivered.tally;
                     order.settle(delivered.documents.into_iter());
@@ -275,6 +264,54 @@ impl Sink for OpenSearchSink {
     }
 }
 
+/// A letter with all it takes to send it again. What stood in a request is taken from there.
+fn letter(rejected: &Rejected, event: Event, at: Timestamp) -> DeadLetter {
+    let action = event.origin.as_ref().map_or("index", pipeline::Origin::action).to_owned();
+    let version = event.origin.as_ref().map(|it| (it.version, "external".to_owned()));
+    let mut letter = DeadLetter {
+        event,
+        at,
+        plugin: "opensearch".to_owned(),
+        index: String::new(),
+        id: None,
+        action,
+        version,
+        routing: None,
+        document: None,
+        status: rejected.status,
+        cause: rejected.cause.clone(),
+        reason: rejected.reason.clone(),
+    };
+    let mut lines = rejected.lines.splitn(2, |it| *it == b'\n');
+    let about = lines.next().and_then(|it| serde_json::from_slice::<Value>(it).ok());
+    let about = about.as_ref().and_then(Value::as_object).and_then(|it| it.iter().next());
+    let Some((op, about)) = about else { return letter };
+    let text = |name: &str| about.get(name).and_then(Value::as_str).map(str::to_owned);
+    letter.index = text("_index").unwrap_or_default();
+    letter.id = text("_id");
+    letter.routing = text("routing");
+    letter.action.clone_from(op);
+    letter.version = about.get("version").and_then(Value::as_u64).zip(text("version_type"));
+    let document = lines.next().map(<[u8]>::trim_ascii_end).filter(|it| !it.is_empty());
+    // An update has more in its line than the document.
+    letter.document = document.filter(|_| op != "update").map(|it| rejected.lines.slice_ref(it));
+    letter
+}
+
+/// What stands in files at S3, which are read when the cluster is first asked.
+fn files(config: &Config, environment: &Environment) -> Files {
+    let at_s3 = |file: &Option<String>| file.clone().filter(|it| is_at_s3(it));
+    Files {
+        template: at_s3(&config.template_file),
+        policy: at_s3(&config.ism_policy_file),
+        access: access_of(&config.aws.clone().unwrap_or_default(), environment.clone()),
+    }
+}
+
+fn is_at_s3(file: &str) -> bool {
+    file.starts_with("s3://")
+}
+
 /// The plan for indices, with template and policy read from their files.
 fn plan(config: &Config, settings: &Settings) -> Result<Plan, ConfigError> {
     let mut plan = Plan::new(config);
@@ -286,10 +323,10 @@ fn plan(config: &Config, settings: &Settings) -> Result<Plan, ConfigError> {
     if let Some(text) = &config.template_content {
         let read = read_json(text);
         plan.template = Some(read.map_err(|it| settings.problem("template_content", it))?);
-    } else if let Some(path) = &config.template_file {
+    } else if let Some(path) = config.template_file.as_ref().filter(|it| !is_at_s3(it)) {
         plan.template = Some(read("template_file", path)?);
     }
-    if let Some(path) = &config.ism_policy_file {
+    if let Some(path) = config.ism_policy_file.as_ref().filter(|it| !is_at_s3(it)) {
         plan.policy = Some(read("ism_policy_file", path)?);
     }
     Ok(plan)

@@ -1,5 +1,7 @@
 //! The index template, the index and its policy, as they are sent to the cluster. Pure.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value, json};
 
 use crate::config::{Config, Distribution, TemplateType};
@@ -200,7 +202,7 @@ pub(crate) fn encoded(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("%{byte:02X}"));
+            let _ = write!(path, "%{byte:02X}");
         }
     }
     path

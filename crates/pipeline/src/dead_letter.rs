@@ -1,4 +1,4 @@
-//! What will never get through, and where it is kept instead. Pure.
+//! What will never get through, and where it is kept instead.
 //!
 //! Three places give up on an event: a source that cannot decode a record, a processor that fails
 //! on it, a sink whose index will not take it. The first two mark the event with a [`Failure`] and
@@ -6,6 +6,7 @@
 //! end in one [`DeadLetterQueue`].
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::{Event, SinkError, Timestamp};
 
@@ -37,13 +38,20 @@ pub struct DeadLetter {
     pub version: Option<(u64, String)>,
     /// The routing, if there was one.
     pub routing: Option<String>,
+    /// The document as it was to be sent, if it came so far; else it is that of the event.
+    pub document: Option<Bytes>,
     /// OpenSearch's status; 0 if it was never asked.
     pub status: u16,
+    /// One word to sort by: OpenSearch's type of error, or ours.
+    pub cause: String,
     /// Why, for a person.
     pub reason: String,
 }
 
 impl DeadLetter {
+    /// The cause of what never came as far as a sink.
+    pub const FAILED: &'static str = "failed_on_the_way";
+
     /// The letter of an event that never came as far as a sink.
     pub fn of_failed(event: Event, failure: Failure, at: Timestamp) -> DeadLetter {
         let action = event.origin.as_ref().map_or("index", crate::Origin::action).to_owned();
@@ -57,7 +65,9 @@ impl DeadLetter {
             action,
             version,
             routing: None,
+            document: None,
             status: 0,
+            cause: DeadLetter::FAILED.to_owned(),
             reason: failure.reason,
         }
     }

@@ -284,6 +284,17 @@ impl Summary {
         self.record(took.as_secs_f64());
     }
 
+    /// Adds the same duration `n` times.
+    pub fn record_times(&self, took: Duration, n: u64) {
+        let seconds = took.as_secs_f64();
+        let mut sum = self.0.lock().expect("no panics while locked");
+        sum.count += n;
+        #[expect(clippy::cast_precision_loss, reason = "as many as one request has documents")]
+        let times = n as f64;
+        sum.sum += seconds * times;
+        sum.max = sum.max.max(seconds);
+    }
+
     /// How it stands.
     pub fn get(&self) -> Sum {
         *self.0.lock().expect("no panics while locked")

@@ -103,6 +103,33 @@ async fn what_is_missing_outside_is_named() {
 }
 
 #[tokio::test]
+async fn a_place_for_leases_that_makes_no_sense_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = Program::start(dir.path(), &ANY).await;
+    let dynamodb = client(local.address("dynamodb"));
+    create_books(&dynamodb, Some(StreamViewType::NewImage)).await;
+    let file = write_pipeline(dir.path(), &local);
+    let data = dir.path().join("worker");
+    let args = ["run", &file, "--api", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+    let with =
+        |more: &[&str], code: i32, says: &[&str]| check(&[&args[..], more].concat(), code, says);
+
+    with(&["--leases", "books"], 2, &["`books` is no place for leases", "dynamodb://TABLE"]);
+    let endpoint = local.address("dynamodb");
+    let not_ours = format!("dynamodb://books?region=us-east-1&endpoint={endpoint}");
+    with(&["--leases", &not_ours], 1, &["dynamodb table `books`", "its keys are `author`"]);
+    let missing = format!("dynamodb://none?region=us-east-1&create=false&endpoint={endpoint}");
+    with(&["--leases", &missing], 1, &["there is no such table", "skip_table_creation"]);
+
+    let config = dir.path().join("data-prepper-config.yaml");
+    let config = config.to_str().unwrap();
+    with(&["--config", config], 1, &["cannot read", "data-prepper-config.yaml"]);
+    let bad = "source_coordination:\n  store:\n    dynamodb:\n      table_nam: leases\n";
+    std::fs::write(config, bad).unwrap();
+    with(&["--config", config], 2, &["data-prepper-config.yaml:4:", "did you mean `table_name`"]);
+}
+
+#[tokio::test]
 async fn a_command_that_does_not_exist_is_an_error_of_usage() {
     check(&["rnu"], 2, &["unrecognized subcommand", "--help"]);
     check(&[], 2, &["Usage"]);

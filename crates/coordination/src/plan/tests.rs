@@ -186,11 +186,11 @@ fn what_is_done_or_to_be_had_counts_for_nobody() {
         Seen { lease: Lease { partition, owner, done, ..Lease::default() }, available }
     };
     let seen = [lease("a", true, false), lease("b", false, true)];
-    let workers = BTreeSet::from(["ada".to_owned()]);
+    let workers = BTreeSet::from(["bob".to_owned()]);
     let ready = ["b".to_owned(), "c".to_owned()];
     let nothing = BTreeSet::new();
     let view = View { me: "ada", workers: &workers, seen: &seen, ready: &ready, reading: &nothing };
-    assert_eq!(Balance::default().round(&view).take, ["b", "c"]);
+    assert_eq!(Balance::default().round(&view).take, ["b"], "Bob has nothing, and c is his");
 }
 
 #[derive(Clone, Debug)]

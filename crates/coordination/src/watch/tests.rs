@@ -54,6 +54,16 @@ fn one_record_of_an_owner_that_changes_keeps_all_of_them() {
 }
 
 #[test]
+fn a_sign_of_life_counts_even_if_it_is_the_last_record_of_a_look() {
+    let mut watch = Watch::new(TERM);
+    for (second, renewals) in [(0, 1), (15, 1), (30, 2)] {
+        let records = vec![lease("a", "ada", 1), lease("workers/ada", "ada", renewals)];
+        let seen = watch.survey("", records, at(second));
+        assert!(!seen[0].available, "after {second} s");
+    }
+}
+
+#[test]
 fn what_is_free_is_there_at_once_and_what_is_done_never() {
     let mut watch = Watch::new(TERM);
     let free = Lease { free: true, ..lease("shard", "ada", 1) };

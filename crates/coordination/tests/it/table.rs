@@ -145,7 +145,9 @@ async fn throttling_is_waited_for_and_refusals_name_the_permission() {
     }
     let fault = json!({ "operation": "Query", "error": throttled, "times": 8 });
     endpoint.order_fault(fault).await;
-    let error = store.list("").await.unwrap_err().to_string();
+    let error = store.list("").await.unwrap_err();
+    assert!(!error.is_lost());
+    let error = error.to_string();
     assert!(error.contains("dynamodb table `leases`") && error.contains(throttled), "{error}");
 }
 

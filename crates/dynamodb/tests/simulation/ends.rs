@@ -49,6 +49,11 @@ impl Default for Table {
 }
 
 impl Table {
+    /// Gives it items that are older than its stream.
+    pub(crate) fn fill(&mut self, rng: &mut fastrand::Rng) {
+        self.items.extend((0..N_KEYS).map(|key| (key, rng.u32(..))));
+    }
+
     pub(crate) fn change(&mut self, now: Timestamp, key: u8, value: Option<u32>) {
         match value {
             Some(value) => self.items.insert(key, value),

@@ -20,6 +20,7 @@ use pipeline::{Outcome, Timestamp};
 use crate::{
     Shared,
     ends::{places, progress, shard_number},
+    load::Loader,
 };
 
 pub(crate) const PREFIX: &str = "books/stream/";
@@ -40,6 +41,8 @@ pub(crate) struct Worker {
     offline_until: Timestamp,
     round_at: Timestamp,
     discovery_at: Timestamp,
+    loader: Option<Loader>,
+    to_release: Vec<Lease>,
 }
 
 pub(crate) struct Reader {
@@ -81,6 +84,8 @@ impl Worker {
             offline_until: shared.now,
             round_at: shared.now,
             discovery_at: shared.now.after(Duration::from_millis(DISCOVERY_MS)),
+            loader: None,
+            to_release: Vec::new(),
         }
     }
 
@@ -112,6 +117,8 @@ impl Worker {
             return;
         }
         let is_offline = shared.now < self.offline_until;
+        // So slow that much happens meanwhile.
+        let load_pace = if shared.is_calm { 5 } else { 150 };
         let fault = if is_offline || shared.happens(1, 50) {
             1
         } else {
@@ -125,6 +132,8 @@ impl Worker {
         } else if self.round_at <= shared.now {
             self.round_at = shared.now.after(self.member.every());
             self.take_share(shared);
+        } else if !is_offline && self.loader.is_some() && shared.rng.u32(0..load_pace) == 0 {
+            self.step_loader(shared);
         } else if !is_offline && !self.readers.is_empty() {
             let n = shared.rng.usize(0..self.readers.len());
             let id = self.readers.keys().nth(n).unwrap().clone();
@@ -135,6 +144,12 @@ impl Worker {
     /// As `take_share` of the source.
     fn take_share(&mut self, shared: &mut Shared) {
         let now = self.now(shared);
+        while let Some(lease) = self.to_release.last() {
+            match self.store.release(lease.clone()).now_or_never().unwrap() {
+                Err(error) if !error.is_lost() => break,
+                _ => drop(self.to_release.pop()),
+            }
+        }
         let Ok(survey) = self.member.look_around(now).now_or_never().unwrap() else { return };
         if survey.finished_some {
             self.shards = shared.table.describe();
@@ -142,7 +157,10 @@ impl Worker {
         let leases: BTreeMap<String, Lease> = survey
             .seen
             .iter()
-            .map(|it| (it.lease.partition[PREFIX.len()..].to_owned(), it.lease.clone()))
+            .filter_map(|it| {
+                let shard = it.lease.partition.strip_prefix(PREFIX)?;
+                Some((shard.to_owned(), it.lease.clone()))
+            })
             .collect();
         let reading: BTreeSet<String> = self.readers.keys().cloned().collect();
         let plan = Plan {
@@ -164,6 +182,9 @@ impl Worker {
         for partition in moves.let_go.iter().chain(&moves.lost) {
             self.stop_reader(&partition[PREFIX.len()..], shared);
         }
+        if self.loader.is_none() {
+            self.loader = Loader::acquire(&*self.store, &self.name, now, shared);
+        }
         for partition in moves.take {
             let acquired = self.store.acquire(&partition, &self.name, now).now_or_never().unwrap();
             let Ok(Some(lease)) = acquired else { continue };
@@ -171,6 +192,17 @@ impl Worker {
             let Todo::Read(start) = todo[&partition] else { unreachable!("nothing is skipped") };
             let shard = partition[PREFIX.len()..].to_owned();
             self.readers.insert(shard, Reader::new(lease, start, shared.now));
+        }
+    }
+
+    /// As long as this worker is alive, nobody else takes what it holds: it must let go itself.
+    fn step_loader(&mut self, shared: &mut Shared) {
+        let now = self.now(shared);
+        let Some(mut loader) = self.loader.take() else { return };
+        if loader.step(&*self.store, now, shared) {
+            self.loader = Some(loader);
+        } else {
+            self.to_release.extend(loader.into_lease());
         }
     }
 
@@ -354,6 +386,10 @@ impl Reader {
         let next = (!shard.closed || end < shard.changes.len()).then(iterator);
         for (place, version) in &self.page {
             shared.ledger.note_version(*place, *version);
+            let is_delete = shared.table.changes[*place].value.is_none();
+            if let Some(load) = shared.load.as_mut().filter(|it| is_delete && !it.done) {
+                load.kept.push((*place, *version));
+            }
         }
         shared.ledger.read += self.page.len();
         let last = self.page.last().map(|(place, version)| progress(*place, *version));

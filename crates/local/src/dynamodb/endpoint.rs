@@ -305,7 +305,7 @@ impl Endpoint {
     }
 
     /// Locks several tables and changes them, all in one record of the journal: after a crash either
-    /// everything is there or nothing. `cells` must be in the order of their numbers.
+    /// everything is there or nothing; `note` is part of it. `cells` must be in the order of their numbers.
     ///
     /// # Errors
     ///
@@ -313,6 +313,7 @@ impl Endpoint {
     pub(crate) fn write_several<T>(
         &self,
         cells: &[Arc<Cell>],
+        note: Option<Vec<u8>>,
         change: impl FnOnce(&mut [Writing<'_>]) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         debug_assert!(cells.is_sorted_by_key(|it| it.id), "else two could wait for each other");
@@ -326,9 +327,10 @@ impl Endpoint {
         }
         let result = change(&mut all);
         let pairs = cells.iter().zip(&mut all);
-        let records: Vec<Vec<u8>> =
+        let mut records: Vec<Vec<u8>> =
             pairs.filter_map(|(cell, writing)| Self::written(cell, writing)).collect();
         if !records.is_empty() {
+            records.extend(note);
             self.append(|| codec::several(&records))?;
         }
         result
@@ -406,6 +408,12 @@ impl Endpoint {
     pub(crate) fn compact(&self) {
         let Some(store) = &self.store else { return };
         let cells = || {
+            // The journals that told of them go.
+            for record in self.tokens.records(self.clock.now_ms()) {
+                if let Err(error) = store.append(&record) {
+                    tracing::warn!(%error, "a token of a transaction may be forgotten");
+                }
+            }
             let tables = self.tables();
             tables.live.values().chain(&tables.deleted).cloned().collect()
         };

@@ -1,13 +1,14 @@
 //! The tokens of transactions: whoever sends one again, with the same request, gets the same answer,
-//! and nothing is done twice.
+//! and nothing is done twice. They are written down with what was done, and survive with it.
 
 use std::{
-    collections::HashMap,
-    hash::{BuildHasher, RandomState},
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::error::ApiError;
+use sha2::{Digest, Sha256};
+
+use super::{error::ApiError, store::codec};
 
 /// How long a token is remembered.
 pub(crate) const REMEMBERED_MS: u64 = 10 * 60 * 1000;
@@ -18,7 +19,6 @@ const TOKENS_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     known: Mutex<HashMap<String, Done>>,
-    hasher: RandomState,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +35,20 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Tokens {
+    /// The tokens that a journal tells of: request and time, by token.
+    pub(crate) fn restored(tokens: BTreeMap<String, (u64, u64)>, now_ms: u64) -> Tokens {
+        let young = tokens.into_iter().filter(|(_, (_, at_ms))| now_ms < at_ms + REMEMBERED_MS);
+        let known = young.map(|(token, (request, at_ms))| (token, Done { request, at_ms }));
+        Tokens { known: Mutex::new(known.collect()) }
+    }
+
+    /// The records of all tokens, for a journal that does not have them yet.
+    pub(crate) fn records(&self, now_ms: u64) -> Vec<Vec<u8>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let young = known.iter().filter(|(_, done)| now_ms < done.at_ms + REMEMBERED_MS);
+        young.map(|(token, done)| codec::token(token, done.request, done.at_ms)).collect()
+    }
+
     /// Asks for the turn of a token; `None` if its request was carried out already.
     ///
     /// # Errors
@@ -57,7 +71,7 @@ impl Tokens {
             let middle = times[times.len() / 2];
             known.retain(|_, done| middle < done.at_ms);
         }
-        let request = self.hasher.hash_one(request);
+        let request = fingerprint(request);
         match known.get(token).filter(|done| now_ms < done.at_ms + REMEMBERED_MS) {
             Some(done) if done.request == request => Ok(None),
             Some(_) => Err(ApiError::Named {
@@ -72,7 +86,18 @@ impl Tokens {
     }
 }
 
+/// The same in every process.
+fn fingerprint(request: &[u8]) -> u64 {
+    let hash: [u8; 32] = Sha256::digest(request).into();
+    hash[..8].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+}
+
 impl Turn<'_> {
+    /// What the journal keeps of it, together with what was done.
+    pub(crate) fn record(&self) -> Vec<u8> {
+        codec::token(&self.token, self.done.request, self.done.at_ms)
+    }
+
     /// Remembers that it was carried out.
     pub(crate) fn done(mut self) {
         self.known.insert(self.token, self.done);

@@ -195,7 +195,8 @@ mod tests {
         let chunked = [&chunked[..], &[("content-encoding", "aws-chunked")]].concat();
         for (headers, trailers, code, when) in [
             (vec![("content-length", "9")], &[][..], "", "only a length"),
-            (vec![("content-length", "8")], &[], "IncompleteBody", "another length"),
+            (vec![("content-length", "8")], &[], "IncompleteBody", "more than said"),
+            (vec![("content-length", "10")], &[], "IncompleteBody", "less than said"),
             (vec![], &[], "MissingContentLength", "no length"),
             (vec![("content-length", "-1")], &[], "MissingContentLength", "no number"),
             (vec![("content-length", "5368709121")], &[], "EntityTooLarge", "a byte too long"),

@@ -119,6 +119,8 @@ fn text(outcome: &Outcome) -> String {
 /// `differences.json` as well.
 fn explained(request: &Request, mine: &Outcome, theirs: &Outcome) -> Option<&'static str> {
     let has = |text: &str| request.body.to_string().contains(text);
+    let words = ["SET", "REMOVE", "ADD", "DELETE", "BETWEEN", "AND", "OR", "NOT"];
+    let is_dense = || words.iter().any(|it| has(&format!("{it}#")) || has(&format!("{it}:")));
     let update = request.body["UpdateExpression"].as_str().unwrap_or_default();
     match (mine, theirs) {
         (Ok(mine), Ok(theirs)) if theirs["Attributes"] == json!({}) && *mine == json!({}) => {
@@ -134,7 +136,7 @@ fn explained(request: &Request, mine: &Outcome, theirs: &Outcome) -> Option<&'st
             };
             is_unseen.then_some("a size of 0 is not seen")
         }
-        (_, Err(theirs)) if theirs.message.contains("Syntax error") && has("BETWEEN:") => {
+        (_, Err(theirs)) if theirs.message.contains("Syntax error") && is_dense() => {
             Some("its parser needs a space")
         }
         (Err(mine), Ok(_)) if mine.message.contains("more than 38 significant digits") => {

@@ -137,6 +137,21 @@ fn a_token_counts_once() {
     assert_eq!(balance(&mut client, "x"), "3");
 }
 
+#[test]
+fn a_token_survives_with_what_was_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(Some(dir.path()));
+    let mut client = server.client();
+    create_other(&mut client);
+    let request = json!({ "TransactItems": [add("x", 1)], "ClientRequestToken": "token" });
+    client.call("TransactWriteItems", &request);
+    drop(server);
+    let server = Server::start(Some(dir.path()));
+    let mut client = server.client();
+    client.call("TransactWriteItems", &request);
+    assert_eq!(balance(&mut client, "x"), "1");
+}
+
 /// Money is moved to and fro between accounts; whoever looks at all of them sees the same sum.
 #[test]
 fn nobody_sees_half_a_transaction() {

@@ -45,7 +45,9 @@ fn keeps_only_what_is_left_to_do() {
     assert_eq!(events(&rest.retry), [1]);
     assert_eq!(rest.retry.body, b"{\"index\":{\"_index\":\"i\",\"_id\":\"b\"}}\n{\"n\":1}\n");
     let cause = "t".to_owned();
-    let rejected = Rejected { event: 2, status: 400, cause, reason: "r caused by c".to_owned() };
+    let lines = Bytes::copy_from_slice(&body[bulk.items[2].lines.clone()]);
+    let reason = "r caused by c".to_owned();
+    let rejected = Rejected { event: 2, status: 400, cause, reason, lines };
     assert_eq!(rest.rejected, [rejected]);
     assert!(rest.overload, "429 asks for less");
     assert_eq!(rest.retry.items[0].last.as_ref().unwrap().status, 429, "told when we give up");

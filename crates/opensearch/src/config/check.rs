@@ -1,5 +1,4 @@
 //! What is wrong with settings of the sink although each can be read, and what deserves a warning.
-//! Pure.
 
 use expression::Template;
 use http::Uri;
@@ -340,17 +339,6 @@ impl Config {
                 "aws.serverless_options",
                 "the network policy of the collection is not changed; \
                 let it accept the VPC endpoint yourself",
-            );
-        }
-        if self
-            .query_lookup
-            .as_ref()
-            .is_some_and(|it| it.query_duration.is_some() || it.async_limit.is_some())
-        {
-            warn(
-                "query_lookup",
-                "documents are looked up right before they are sent; \
-                `query_duration` and `async_limit` have no effect",
             );
         }
         if let Ok(index) = Template::index_name(&self.index)

@@ -15,6 +15,7 @@ fn what_makes_no_sense_is_refused_with_a_remedy() {
     for (more, said) in [
         ("pull_indexing: {}", "Kafka"),
         ("forward_to: { pipelines: [x] }", "second sink"),
+        ("query_lookup: { query_when: 'true', query_term: x }", "document_id"),
         ("index_type: trace-analytics-raw", "write `custom`"),
         ("index_type: metric-analytics-plain", "write `custom`"),
         ("index_type: own", "custom"),

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long to wait before sending again, at first and at most.
-const RETRY_WAIT_MIN: Duration = Duration::from_millis(50);
+pub(super) const RETRY_WAIT_MIN: Duration = Duration::from_millis(50);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The longest wait that we let the cluster ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
@@ -28,7 +28,7 @@ const STOP_WAIT: Duration = Duration::from_secs(1);
 /// How often an answer may make no sense in a row.
 const MISFITS_MAX: u32 = 5;
 /// Only what we read of the answer; it is a hundred bytes shorter per document.
-const BULK_PATH: &str = "/_bulk?filter_path=errors,items.*.status,items.*.error";
+pub(super) const BULK_PATH: &str = "/_bulk?filter_path=errors%2Citems.%2A.status%2Citems.%2A.error";
 
 /// What became of one request.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl OpenSearchSink {
             let n = attempt.bulk.items.len() as u64;
             self.metrics.time(Time::Sent, since(attempt.came, sent_at), n);
         }
-        self.metrics.add(Count::BulkRequestBytes, n_bytes as u64);
+        self.metrics.size(n_bytes);
         let sent = self
             .client
             .send(Method::POST, BULK_PATH, "application/x-ndjson", attempt.body.clone())
@@ -179,8 +179,8 @@ impl OpenSearchSink {
                     (_, kind) => kind.unwrap_or("bad_request").to_owned(),
                 };
                 let event = attempt.bulk.items[0].event;
-                let reason = refusal.reason;
-                let rejected = Rejected { event, status, cause, reason };
+                let (reason, lines) = (refusal.reason, attempt.body.clone());
+                let rejected = Rejected { event, status, cause, reason, lines };
                 *tally += self.set_aside(&[rejected], attempt.events).await?;
                 Ok(Next::Done)
             }
@@ -297,7 +297,7 @@ impl OpenSearchSink {
             return Ok(false);
         }
         self.metrics.add(Count::BulkRequestFailed, 1);
-        let Attempt { n_tries, problem, .. } = attempt;
+        let Attempt { n_tries, problem, .. } = &*attempt;
         let rejected: Vec<Rejected> = attempt
             .bulk
             .items
@@ -315,6 +315,7 @@ impl OpenSearchSink {
                     reason: format!(
                         "still not taken after {n_tries} tries (`max_retries`); at last: {problem}"
                     ),
+                    lines: attempt.body.slice(item.lines.clone()),
                 }
             })
             .collect();

@@ -19,6 +19,7 @@ use crate::dynamodb::{
     item::Item,
     request::Caller,
     table::Outcome,
+    tokens::Turn,
 };
 
 /// How many items a transaction may touch.
@@ -122,8 +123,9 @@ pub(crate) fn transact_write_items(
         .into_iter()
         .map(|(cell, part)| (ids.binary_search(&cell.id).unwrap_or_default(), part))
         .collect();
+    let note = turn.as_ref().map(Turn::record);
     let (used, all_metrics) =
-        endpoint.write_several(&cells, |writing| perform(writing, &parts, wants_metrics))?;
+        endpoint.write_several(&cells, note, |writing| perform(writing, &parts, wants_metrics))?;
     if let Some(turn) = turn {
         turn.done();
     }

@@ -5,6 +5,7 @@
 //! D id                        the table is gone
 //! W id version ms write…      items have changed: flags sequence hash key [item]
 //! M length record…            several W, all of them or none
+//! K ms request token          a transaction was done under this token
 //! I id entry…                 items of a snapshot: hash key reference item
 //! R id label shard entry…     stream records of a snapshot: sequence ms flags [image] [image]
 //! ```
@@ -30,6 +31,7 @@ pub(crate) enum Entry {
     State { id: u64, version: u64, state: Box<State> },
     Dropped { id: u64 },
     Several(Vec<Entry>),
+    Token { token: String, request: u64, at_ms: u64 },
     Writes { id: u64, version: u64, now_ms: u64, writes: Vec<(Sequence, Change)> },
     Items { id: u64, items: Vec<(Key, u32, Item)> },
     Records { id: u64, label: String, shard: String, records: Vec<KeptRecord> },
@@ -85,6 +87,14 @@ pub(crate) fn several(records: &[Vec<u8>]) -> Vec<u8> {
     for record in records {
         push_bytes(record, &mut out);
     }
+    out
+}
+
+/// `K`.
+pub(crate) fn token(token: &str, request: u64, at_ms: u64) -> Vec<u8> {
+    let mut out = head(b'K', at_ms);
+    out.extend_from_slice(&request.to_le_bytes());
+    push_bytes(token.as_bytes(), &mut out);
     out
 }
 
@@ -162,6 +172,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Entry> {
             Entry::State { id, version, state: Box::new(state.ok()?) }
         }
         b'D' => Entry::Dropped { id },
+        b'K' => Entry::Token { request: from.u64()?, token: from.text()?, at_ms: id },
         b'W' => {
             let (version, now_ms) = (from.u64()?, from.u64()?);
             Entry::Writes { id, version, now_ms, writes: from.all(Reader::write)? }

@@ -26,6 +26,8 @@ pub(crate) struct Replay {
     pub(crate) tables: BTreeMap<u64, Table>,
     /// The largest number that a table ever had.
     pub(crate) last_id: u64,
+    /// What transactions were done, by their tokens.
+    pub(crate) tokens: BTreeMap<String, (u64, u64)>,
     /// What became of tables, so that what comes late for them is no surprise.
     dropped: HashSet<u64>,
     /// The items of a snapshot that its records refer to.
@@ -93,6 +95,9 @@ impl Replay {
                     table.restore(*state);
                     table.version = version;
                 }
+            }
+            Entry::Token { token, request, at_ms } => {
+                self.tokens.insert(token, (request, at_ms));
             }
             Entry::Dropped { id } => {
                 self.last_id = self.last_id.max(id);

@@ -1,0 +1,17 @@
+//! The sink against servers: one that does as it is told, the embedded endpoint, and a real cluster
+//! where `STREAMDEX_TEST_OPENSEARCH_URL` names one.
+
+#[path = "it/faults.rs"]
+mod faults;
+#[path = "it/letters.rs"]
+mod letters;
+#[path = "it/mistakes.rs"]
+mod mistakes;
+#[path = "it/rig.rs"]
+mod rig;
+#[path = "it/server.rs"]
+mod server;
+#[path = "it/suite.rs"]
+mod suite;
+#[path = "it/tls.rs"]
+mod tls;
