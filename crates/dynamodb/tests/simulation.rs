@@ -36,6 +36,10 @@ use crate::{
 const N_SEEDS: u64 = 2_000;
 const N_WORKERS: usize = 3;
 const N_CHANGES: usize = 60;
+/// After how many changes the load begins, and after how many everybody is away for hours: so late that
+/// many an item is deleted for good while its row is still to come.
+const LOAD_AT: usize = N_CHANGES / 2;
+const OUTAGE_AT: usize = N_CHANGES - 6;
 const SHARDS_MAX: usize = 12;
 const STEPS_MAX: usize = 200_000;
 /// How often to look whether everything was read.
@@ -92,6 +96,9 @@ fn seeds() -> Range<u64> {
     }
 }
 
+/// Rows of a load, when they arrive, and the version of all of them.
+type LateRows = (Timestamp, u64, Vec<(u8, u32)>);
+
 /// What all workers have in common.
 struct Shared {
     rng: fastrand::Rng,
@@ -105,8 +112,7 @@ struct Shared {
     is_calm: bool,
     /// Writes of workers that are gone, still on their way: when they arrive, and what.
     late: Vec<(Timestamp, Vec<(usize, u64)>)>,
-    /// Rows on their way, with the version of all of them.
-    late_rows: Vec<(Timestamp, u64, Vec<(u8, u32)>)>,
+    late_rows: Vec<LateRows>,
     load: Option<Load>,
 }
 
@@ -178,11 +184,11 @@ impl World {
             self.shared.write();
             self.shared.reshard();
             let n_changes = self.shared.table.changes.len();
-            if with_load && self.shared.load.is_none() && N_CHANGES / 4 < n_changes {
+            if with_load && self.shared.load.is_none() && LOAD_AT < n_changes {
                 let Shared { table, now, .. } = &self.shared;
                 self.shared.load = Some(Load::begin(&table.items, *now));
             }
-            if with_outage && self.shared.table.changes.len() == N_CHANGES / 2 {
+            if with_outage && n_changes == OUTAGE_AT {
                 self.outage();
             }
         }

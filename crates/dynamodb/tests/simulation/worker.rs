@@ -106,12 +106,12 @@ impl Worker {
             (self.asleep_until, self.offline_until) = (shared.now, shared.now);
         }
         let seconds = Duration::from_secs(shared.rng.u64(1..90));
-        if shared.happens(1, 300) {
-            self.asleep_until = shared.now.after(seconds);
-        } else if shared.happens(1, 300) {
-            self.offline_until = shared.now.after(seconds);
-        } else if shared.happens(1, 500) {
-            self.clock_ms = shared.rng.u64(0..86_400_000);
+        match shared.rng.u32(0..1_500) {
+            _ if shared.is_calm => {}
+            0..5 => self.asleep_until = shared.now.after(seconds),
+            5..10 => self.offline_until = shared.now.after(seconds),
+            10..13 => self.clock_ms = shared.rng.u64(0..86_400_000),
+            _ => {}
         }
         if shared.now < self.asleep_until {
             return;
@@ -158,8 +158,8 @@ impl Worker {
             .seen
             .iter()
             .filter_map(|it| {
-                let shard = it.lease.partition.strip_prefix(PREFIX)?;
-                Some((shard.to_owned(), it.lease.clone()))
+                let id = it.lease.partition.strip_prefix(PREFIX)?;
+                Some((id.to_owned(), it.lease.clone()))
             })
             .collect();
         let reading: BTreeSet<String> = self.readers.keys().cloned().collect();
@@ -190,8 +190,8 @@ impl Worker {
             let Ok(Some(lease)) = acquired else { continue };
             shared.ledger.note_token(&partition, lease.token);
             let Todo::Read(start) = todo[&partition] else { unreachable!("nothing is skipped") };
-            let shard = partition[PREFIX.len()..].to_owned();
-            self.readers.insert(shard, Reader::new(lease, start, shared.now));
+            let id = partition[PREFIX.len()..].to_owned();
+            self.readers.insert(id, Reader::new(lease, start, shared.now));
         }
     }
 
@@ -371,19 +371,19 @@ impl Reader {
     }
 
     fn read(&mut self, number: usize, shared: &mut Shared) -> Input {
-        let shard = &shared.table.shards[number];
+        let stream = &shared.table.shards[number];
         let n = shared.rng.usize(0..=PAGE_MAX);
-        let end = (self.n_read + n).min(shard.changes.len());
-        self.page = shard.changes[self.n_read..end]
+        let end = (self.n_read + n).min(stream.changes.len());
+        self.page = stream.changes[self.n_read..end]
             .iter()
             .map(|place| (*place, self.versions.next(shared.table.changes[*place].created.0)))
             .collect();
         self.n_read = end;
-        if let Some(parent) = shard.parent {
+        if let Some(parent) = stream.parent {
             let mut before = shared.table.shards[parent].changes.iter();
             assert!(before.all(|it| shared.ledger.applied[*it]), "a child before its parent");
         }
-        let next = (!shard.closed || end < shard.changes.len()).then(iterator);
+        let next = (!stream.closed || end < stream.changes.len()).then(iterator);
         for (place, version) in &self.page {
             shared.ledger.note_version(*place, *version);
             let is_delete = shared.table.changes[*place].value.is_none();
