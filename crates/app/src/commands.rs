@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod demo;
+mod dlq;
 mod local;
 mod run;
 mod validate;
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Local(args) => local::run(args).await,
         Command::Run(args) => Box::pin(run::run(args)).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Dlq(args) => Box::pin(dlq::run(args)).await,
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use aws::Environment;
+use aws::{Access, AwsConfig, Environment, JsonService};
 use coordination::LeaseStore;
 use dynamodb::DynamoDbSource;
 use engine::{
     Pipeline, Target, Wants,
     file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
-use opensearch::{OpenSearchSink, queue_of};
+use opensearch::{OpenSearchSink, Store, queue_of};
 use pipeline::{Clock, ConfigError, Meters, Processor, SinkError, Source, SourceError};
+
+use crate::failure::Failure;
 
 /// What every plugin of a process shares.
 #[derive(Clone)]
@@ -48,6 +50,30 @@ impl Built {
             it.check().await.map_err(sink)?;
         }
         Ok(())
+    }
+
+    /// Its sinks.
+    pub(crate) fn sinks(&self) -> &[Arc<OpenSearchSink>] {
+        &self.sinks
+    }
+
+    /// The calls of DynamoDB, as the source makes them.
+    ///
+    /// # Errors
+    ///
+    /// When there is no region.
+    pub(crate) async fn dynamodb(&self) -> Result<JsonService, String> {
+        let aws = self.source.aws.clone().unwrap_or_default();
+        let region = aws.region.or_else(|| Some(self.source.tables[0].table_arn.region.clone()));
+        let access = AwsConfig {
+            region,
+            sts_role_arn: aws.sts_role_arn,
+            sts_external_id: aws.sts_external_id,
+            endpoint: aws.endpoint,
+        };
+        let access = Access::new(access, self.surroundings.environment.clone());
+        let service = JsonService::new(&access, "DYNAMODB", "dynamodb", "DynamoDB_20120810").await;
+        service.map_err(|error| error.to_string())
     }
 
     /// A new source, to read on from the checkpoints.
@@ -171,6 +197,30 @@ fn read_sink(
         }
         _ => Err(unknown(&sink.plugin, "sink", "this version has `opensearch`")),
     }
+}
+
+/// Where the sinks of a pipeline keep dead letters, beyond the data directory.
+///
+/// # Errors
+///
+/// When a sink does not like its settings.
+pub(crate) fn stores(
+    spec: &PipelineSpec,
+    environment: &Environment,
+) -> Result<Vec<Store>, Failure> {
+    let mut stores = Vec::new();
+    for sink in spec.sinks.iter().filter(|it| it.plugin.name == "opensearch") {
+        let settings = sink.plugin.settings.without(&["routes"]);
+        let (config, _) = opensearch::Config::read(&settings)
+            .map_err(|error| Failure::wrong(error.to_string()))?;
+        if let Some(dlq) = &config.dlq {
+            stores.push(Store::in_bucket(&dlq.s3, environment.clone()));
+        }
+        if let Some(path) = config.dlq_file {
+            stores.push(Store::Files(vec![path]));
+        }
+    }
+    Ok(stores)
 }
 
 fn unknown(plugin: &PluginSpec, kind: &str, what: &str) -> ConfigError {
