@@ -78,12 +78,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let limit = median("both: the limit", &mut limit);
     let events = median("file to events", &mut events);
     let all = median("file to _bulk", &mut all);
-    let share = |of: (Duration, Duration)| {
+    let per_cent = |of: (Duration, Duration)| {
         let percent = |a: Duration, b: Duration| 100.0 * a.as_secs_f64() / b.as_secs_f64();
         (percent(limit.0, of.0), percent(limit.1, of.1))
     };
     for (name, of) in [("events", events), ("_bulk", all)] {
-        let (best, median) = share(of);
+        let (best, median) = per_cent(of);
         println!("share of the limit, to {name:<7}: best {best:.0} %, median {median:.0} %");
     }
     println!();

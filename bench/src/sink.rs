@@ -158,7 +158,7 @@ async fn ask(
         .uri(format!("{address}{path}"))
         .header("content-type", "application/x-ndjson")
         .body(body)?;
-    let answer = http.send(request, Duration::from_secs(60)).await?;
+    let answer = http.send(request, Duration::from_mins(1)).await?;
     anyhow::ensure!(answer.status.is_success(), "{}", answer.status);
     Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
 }

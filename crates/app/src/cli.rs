@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Write down every setting, function and metric
     Reference(Reference),
+    /// Dead letters: what the index would not take, and how to send it again
+    Dlq(Dlq),
 }
 
 /// Where the endpoints listen, and what they keep.
@@ -225,6 +227,83 @@ pub(crate) enum Mode {
     Parse,
     /// A text in which `${…}` stands for fields and expressions
     Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dlq {
+    #[command(subcommand)]
+    pub(crate) command: DlqCommand,
+}
+
+/// What can be done with dead letters.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// How many there are, by cause and index
+    List(DlqPlace),
+    /// The letters themselves, as JSON
+    Show {
+        /// The name of one, or its beginning; all without it
+        #[arg(long = "name", value_name = "NAME")]
+        name: Option<String>,
+        #[command(flatten)]
+        place: DlqPlace,
+    },
+    /// Send them again; never makes an index older
+    Redrive(DlqRedrive),
+}
+
+/// Which dead letters are meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DlqPlace {
+    /// Pipeline files, for the buckets and files that their sinks name
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Where the pipelines keep their state
+    #[arg(long, env = "STREAMDEX_DATA_DIR", default_value = "streamdex-data", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+
+    /// A file or folder of letters, ours or Data Prepper's, instead of those of the pipelines
+    #[arg(long, value_name = "PATH")]
+    pub(crate) letters: Option<PathBuf>,
+
+    /// Only those of this cause
+    #[arg(long, value_name = "CAUSE")]
+    pub(crate) cause: Option<String>,
+
+    /// Only those for this index
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) index: Option<String>,
+
+    /// Only those of this pipeline
+    #[arg(long, value_name = "PIPELINE")]
+    pub(crate) pipeline: Option<String>,
+
+    /// Only those written at this moment or later: 2026-01-31, or 2026-01-31T12:34:56Z
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) since: Option<String>,
+
+    /// Only those written before this moment
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) until: Option<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqRedrive {
+    #[command(flatten)]
+    pub(crate) place: DlqPlace,
+
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Read the items from the table again, and send what they are now
+    #[arg(long)]
+    pub(crate) from_table: bool,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod demo;
+mod dlq;
 mod evaluate;
 mod local;
 mod permissions;
@@ -30,6 +31,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Plan(args) => plan::run(args).await,
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Reference(args) => reference::run(&args),
+        Command::Dlq(args) => Box::pin(dlq::run(args)).await,
     }
 }
 

@@ -6,19 +6,20 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws::Environment;
+use aws::{Access, AwsConfig, Environment, JsonService};
 use coordination::LeaseStore;
 use dynamodb::DynamoDbSource;
 use engine::{
     Accounts, Destination, Forward, Noting, Pace, Parts, Pipeline, Step, Target, Wants,
     file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
 };
-use opensearch::{DeadLetters, OpenSearchSink, queue_of};
+use opensearch::{DeadLetters, OpenSearchSink, Store, queue_of};
 use pipeline::{
     Clock, ConfigError, DeadLetterQueue, Meters, Processor, Sink, SinkError, Source, SourceError,
 };
 
 use crate::{
+    failure::Failure,
     letters::FailurePipeline,
     rehearsal::{Rehearsal, RehearsedSink},
     stdout::StdoutSink,
@@ -87,6 +88,31 @@ impl Built {
             it.check().await.map_err(failed_sink)?;
         }
         Ok(())
+    }
+
+    /// Its sinks.
+    pub(crate) fn sinks(&self) -> &[Arc<OpenSearchSink>] {
+        &self.sinks
+    }
+
+    /// The calls of DynamoDB, as the source makes them.
+    ///
+    /// # Errors
+    ///
+    /// When there is no region.
+    pub(crate) async fn dynamodb(&self) -> Result<JsonService, String> {
+        let source = self.source.as_ref().ok_or("this pipeline has no source of its own")?;
+        let aws = source.aws.clone().unwrap_or_default();
+        let region = aws.region.or_else(|| Some(source.tables[0].table_arn.region.clone()));
+        let access = AwsConfig {
+            region,
+            sts_role_arn: aws.sts_role_arn,
+            sts_external_id: aws.sts_external_id,
+            endpoint: aws.endpoint,
+        };
+        let access = Access::new(access, self.surroundings.environment.clone());
+        let service = JsonService::new(&access, "DYNAMODB", "dynamodb", "DynamoDB_20120810").await;
+        service.map_err(|error| error.to_string())
     }
 
     /// A new source, to read on from the checkpoints; none where another pipeline feeds this one.
@@ -269,12 +295,11 @@ fn build_sink(
     match sink.plugin.name.as_str() {
         "opensearch" => {
             let (config, warnings) = opensearch::Config::read(&settings)?;
-            let queue = match place.failures {
-                Some(queue) => Arc::clone(queue),
-                None => {
-                    let pipeline = place.pipeline;
-                    queue_of(&config, &settings, &dead_letters, pipeline, &environment, &clock)?
-                }
+            let queue = if let Some(queue) = place.failures {
+                Arc::clone(queue)
+            } else {
+                let pipeline = place.pipeline;
+                queue_of(&config, &settings, &dead_letters, pipeline, &environment, &clock)?
             };
             let letters = Arc::new(Noting::new(queue));
             place.letters = Some(Arc::clone(&letters));
@@ -295,6 +320,30 @@ fn build_sink(
             Err(unknown(&sink.plugin, "sink", what))
         }
     }
+}
+
+/// Where the sinks of a pipeline keep dead letters, beyond the data directory.
+///
+/// # Errors
+///
+/// When a sink does not like its settings.
+pub(crate) fn stores(
+    spec: &PipelineSpec,
+    environment: &Environment,
+) -> Result<Vec<Store>, Failure> {
+    let mut stores = Vec::new();
+    for sink in spec.sinks.iter().filter(|it| it.plugin.name == "opensearch") {
+        let settings = sink.plugin.settings.without(&["routes"]);
+        let (config, _) = opensearch::Config::read(&settings)
+            .map_err(|error| Failure::wrong(error.to_string()))?;
+        if let Some(dlq) = &config.dlq {
+            stores.push(Store::in_bucket(&dlq.s3, environment.clone()));
+        }
+        if let Some(path) = config.dlq_file {
+            stores.push(Store::Files(vec![path]));
+        }
+    }
+    Ok(stores)
 }
 
 fn unknown(plugin: &PluginSpec, kind: &str, what: &str) -> ConfigError {

@@ -32,7 +32,7 @@ pub use self::{
 };
 
 /// What the files say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Loaded {
     /// All pipelines, in the order of the files.
     pub pipelines: Vec<PipelineSpec>,

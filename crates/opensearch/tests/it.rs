@@ -1,6 +1,8 @@
 //! The sink against servers: one that does as it is told, the embedded endpoint, and a real cluster
 //! where `STREAMDEX_TEST_OPENSEARCH_URL` names one.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "it/faults.rs"]
 mod faults;
 #[path = "it/letters.rs"]
