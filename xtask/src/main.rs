@@ -8,6 +8,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod shell;
 mod sim;
 mod test;
@@ -21,7 +22,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<ExitCode>,
 }
 
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 5] = [
     Command {
         usage: "demo [ARGUMENT…]",
         help: "Builds `streamdex` for speed and runs `streamdex demo`, which takes the arguments.",
@@ -41,6 +42,11 @@ const COMMANDS: [Command; 4] = [
         usage: "bench [ARGUMENT…]",
         help: "Builds the measurements for speed and runs them; they take the arguments.",
         run: bench::run,
+    },
+    Command {
+        usage: "fuzz TARGET [--minutes N]",
+        help: "Tries inputs that nobody thought of on a target in `fuzz/`, for a minute or N.",
+        run: fuzz::run,
     },
 ];
 
@@ -77,6 +83,6 @@ impl Command {
 }
 
 fn list() -> String {
-    let commands = COMMANDS.iter().map(|it| format!("\n  {:<24}{}", it.usage, it.help));
+    let commands = COMMANDS.iter().map(|it| format!("\n  {:<28}{}", it.usage, it.help));
     format!("Usage: cargo xtask COMMAND\n{}", commands.collect::<String>())
 }
