@@ -10,6 +10,7 @@ mod bench;
 mod chaos;
 mod clients;
 mod demo;
+mod fuzz;
 mod reference;
 mod shell;
 mod sim;
@@ -24,7 +25,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<ExitCode>,
 }
 
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     Command {
         usage: "demo [ARGUMENT…]",
         help: "Builds `streamdex` for speed and runs `streamdex demo`, which takes the arguments.",
@@ -54,6 +55,11 @@ const COMMANDS: [Command; 6] = [
         usage: "bench [ARGUMENT…]",
         help: "Builds the measurements for speed and runs them; they take the arguments.",
         run: bench::run,
+    },
+    Command {
+        usage: "fuzz TARGET [--minutes N]",
+        help: "Tries inputs that nobody thought of on a target in `fuzz/`, for a minute or N.",
+        run: fuzz::run,
     },
 ];
 
@@ -90,6 +96,6 @@ impl Command {
 }
 
 fn list() -> String {
-    let commands = COMMANDS.iter().map(|it| format!("\n  {:<24}{}", it.usage, it.help));
+    let commands = COMMANDS.iter().map(|it| format!("\n  {:<28}{}", it.usage, it.help));
     format!("Usage: cargo xtask COMMAND\n{}", commands.collect::<String>())
 }

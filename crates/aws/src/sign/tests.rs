@@ -1,7 +1,9 @@
 //! Signatures against AWS's published test vectors, and against botocore.
 
 use std::{
+    fmt::Write as _,
     io::Write,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, SystemTime},
 };
@@ -108,14 +110,17 @@ for it in json.load(sys.stdin):
 "#;
 
 /// A Python that has botocore, if this machine has one.
-fn python() -> Option<String> {
-    let python = std::env::var("STREAMDEX_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has = Command::new(&python)
-        .args(["-c", "import botocore"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|it| it.success());
-    has.then_some(python)
+fn python() -> Option<PathBuf> {
+    // `cargo xtask test` sets it: from then on a Python without botocore is a failure.
+    if let Some(given) = std::env::var_os("STREAMDEX_CLIENTS_PYTHON") {
+        return Some(given.into());
+    }
+    let python =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/clients/python/bin/python");
+    if !python.exists() {
+        eprintln!("not compared with botocore; `cargo xtask clients` brings it in");
+    }
+    python.exists().then_some(python)
 }
 
 /// Text as it stands in an address.
@@ -130,7 +135,7 @@ fn encoded(random: &mut fastrand::Rng, keeps: &str) -> String {
             if plain || keeps.as_bytes().contains(&byte) {
                 text.push(char::from(byte));
             } else {
-                text.push_str(&format!("%{byte:02X}"));
+                write!(text, "%{byte:02X}").unwrap();
             }
         }
     }
