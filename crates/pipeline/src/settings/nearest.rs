@@ -2,12 +2,16 @@
 
 /// The one of `names` that `written` is most likely a misspelling of.
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let letters: Vec<char> = written.chars().take(NAME_MAX).collect();
     let written = plain(written);
     names
         .into_iter()
         .map(|name| (distance(&written, &plain(name)), name))
         .filter(|(distance, name)| *distance <= name.chars().count().div_ceil(3).min(4))
-        .min()
+        // Of two spellings of one name, the one that looks more like what was written.
+        .min_by_key(|(far, name)| {
+            (*far, distance(&letters, &name.chars().collect::<Vec<_>>()), *name)
+        })
         .map(|(_, name)| name)
 }
 
@@ -50,6 +54,13 @@ fn distance(a: &[char], b: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_two_spellings_the_one_at_hand_is_suggested() {
+        let names = ["tableName", "table_name"];
+        assert_eq!(nearest("table_nam", names), Some("table_name"));
+        assert_eq!(nearest("tableNam", names), Some("tableName"));
+    }
 
     #[test]
     fn the_nearest_name_is_suggested_unless_none_is_near() {
