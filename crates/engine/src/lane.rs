@@ -14,7 +14,8 @@ use expression::Expression;
 use futures::{StreamExt, channel::mpsc, future::BoxFuture, future::join_all};
 use pipeline::{
     Ack, Batch, Clock, Counter, DeadLetter, DeadLetterQueue, Event, Failure, Meters, Metric,
-    Outcome, Outlet, Processor, Released, SinkError, Source, SourceError, Stop, Tally, Timestamp,
+    Origin, Outcome, Outlet, Path, Processor, Released, SinkError, Source, SourceError, Stop,
+    Tally, Timestamp,
 };
 use tokio::{
     sync::Semaphore,
@@ -283,8 +284,7 @@ impl Pipeline {
     /// When a write failed. The batches must fail, too, and are read again.
     async fn write(&self, mut events: Vec<Event>, acks: &[Ack]) -> Result<(), SinkError> {
         let Inner { parts: Parts { routes, targets, accounts, clock, .. }, .. } = &*self.0;
-        let created =
-            events.last().and_then(|it| it.origin.as_ref()).map(|it| it.record.created_ms);
+        let created = events.last().and_then(changed).map(|it| it.record.created_ms);
         let given_up = step::given_up(&mut events);
         let wants: Vec<&Wants> = targets.iter().map(|it| &it.wants).collect();
         let Spread { events, unwanted, added } = spread(events, routes, &wants);
@@ -437,6 +437,11 @@ async fn write_to(
             Ok(Written { tally: Tally::default(), passed: n })
         }
     }
+}
+
+/// The change an event is. Rows of a load are as old as the load: they say nothing of how late we are.
+fn changed(event: &Event) -> Option<&Origin> {
+    event.origin.as_ref().filter(|it| it.path == Path::Stream)
 }
 
 #[cfg(test)]
