@@ -15,6 +15,8 @@ mod cluster;
 mod endurance;
 #[path = "it/files.rs"]
 mod files;
+#[path = "it/load.rs"]
+mod load;
 #[path = "it/mistakes.rs"]
 mod mistakes;
 #[path = "it/pipelines.rs"]
