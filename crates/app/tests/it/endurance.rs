@@ -156,7 +156,7 @@ pub(crate) fn write_pipeline(dir: &Path, local: &Program) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-async fn start_worker(dir: &Path, file: &str) -> Program {
+pub(crate) async fn start_worker(dir: &Path, file: &str) -> Program {
     let data = dir.join("worker");
     let args = ["run", file, "--api", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
     let worker = Program::start(dir, &args).await;
