@@ -24,7 +24,13 @@ impl Cli {
             (Some(level), _) => level,
             (None, Command::Demo(_)) if on_terminal => "warn",
             // Whoever asks for one line wants no other.
-            (None, Command::Plan(_) | Command::Evaluate(_) | Command::Reference(_)) => "warn",
+            (
+                None,
+                Command::Plan(_)
+                | Command::Evaluate(_)
+                | Command::Reference(_)
+                | Command::Verify(_),
+            ) => "warn",
             (None, _) => "info",
         }
     }
@@ -47,6 +53,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Write down every setting, function and metric
     Reference(Reference),
+    /// Compare table and index, item by item; exit code 3 if they differ
+    Verify(Verify),
     /// Dead letters: what the index would not take, and how to send it again
     Dlq(Dlq),
 }
@@ -180,6 +188,50 @@ pub(crate) struct Plan {
     /// The table's keys, `partition` or `partition,sort`, where the records do not show them
     #[arg(long, value_name = "NAMES")]
     pub(crate) keys: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each can be typed by itself")]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+
+    /// Write what differs into the index, never over something newer
+    #[arg(long)]
+    pub(crate) repair: bool,
+
+    /// With --repair: say what would be done, and do nothing
+    #[arg(long, requires = "repair")]
+    pub(crate) dry_run: bool,
+
+    /// How far behind the pipeline may be: what differs is looked at again after this long, and told
+    /// only if it has not changed
+    #[arg(long, default_value = "10s", value_name = "DURATION")]
+    pub(crate) lag: String,
+
+    /// Read no more than this many read units a second from each table
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rcu: Option<u32>,
+
+    /// Only about this many items, from all over the table; looks for no orphans
+    #[arg(long, value_name = "N", conflicts_with = "key")]
+    pub(crate) sample: Option<u64>,
+
+    /// Only the item of this key, in DynamoDB JSON: `{"id": {"S": "x"}}`; may be given several times
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Vec<String>,
+
+    /// Do not look for documents of no item, for an index that others write to as well
+    #[arg(long)]
+    pub(crate) no_orphans: bool,
+
+    /// In how many parts to read each table at the same time
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub(crate) segments: u32,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod plan;
 mod reference;
 mod run;
 mod validate;
+mod verify;
 
 use std::path::Path;
 
@@ -31,6 +32,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Plan(args) => plan::run(args).await,
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Reference(args) => reference::run(&args),
+        Command::Verify(args) => Box::pin(verify::run(args)).await,
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
     }
 }

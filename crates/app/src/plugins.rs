@@ -305,7 +305,7 @@ fn build_sink(
             place.letters = Some(Arc::clone(&letters));
             if let Some(rehearsal) = &surroundings.rehearsal {
                 let shape = opensearch::Shape::new(&config, &settings)?;
-                let sink = RehearsedSink::new(shape, letters, rehearsal);
+                let sink = RehearsedSink::new(config, shape, letters, rehearsal);
                 return Ok((Box::new(sink), warnings));
             }
             let sink = OpenSearchSink::new(config, &settings, environment, letters, clock)?;

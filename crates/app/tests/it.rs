@@ -30,4 +30,5 @@ mod program;
 #[path = "it/table.rs"]
 mod table;
 #[path = "it/walkthrough.rs"]
+mod verify;
 mod walkthrough;
