@@ -29,6 +29,7 @@ mod plan;
 mod program;
 #[path = "it/table.rs"]
 mod table;
-#[path = "it/walkthrough.rs"]
+#[path = "it/verify.rs"]
 mod verify;
+#[path = "it/walkthrough.rs"]
 mod walkthrough;
