@@ -3,6 +3,7 @@
 mod demo;
 mod dlq;
 mod evaluate;
+mod lambda;
 mod local;
 mod permissions;
 mod plan;
@@ -32,6 +33,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
+        Command::Lambda(args) => Box::pin(lambda::run(args)).await,
     }
 }
 
