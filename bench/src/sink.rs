@@ -209,7 +209,7 @@ async fn server() -> anyhow::Result<(Killed, String)> {
         return Ok((Killed(None), address));
     }
     let program = std::env::current_exe()?.with_file_name("streamdex");
-    anyhow::ensure!(program.exists(), "build it first: cargo build --release --bin streamdex");
+    anyhow::ensure!(program.exists(), "it is built by `cargo xtask bench`");
     let folder = tempfile::tempdir()?;
     let addresses = folder.path().join("addresses");
     let mut command = Command::new(program);
