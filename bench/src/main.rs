@@ -8,6 +8,7 @@
 mod convert;
 mod export;
 mod expression;
+mod lambda;
 mod latency;
 mod local;
 mod process;
@@ -39,6 +40,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("latency") {
         runtime.block_on(latency::run())?;
+    }
+    if is_wanted("lambda") {
+        runtime.block_on(lambda::run())?;
     }
     if is_wanted("sink") {
         runtime.block_on(sink::run())?;

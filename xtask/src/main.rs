@@ -11,6 +11,7 @@ mod chaos;
 mod clients;
 mod demo;
 mod fuzz;
+mod lambda;
 mod reference;
 mod shell;
 mod sim;
@@ -25,7 +26,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<ExitCode>,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command {
         usage: "demo [ARGUMENT…]",
         help: "Builds `streamdex` for speed and runs `streamdex demo`, which takes the arguments.",
@@ -60,6 +61,11 @@ const COMMANDS: [Command; 7] = [
         usage: "fuzz TARGET [--minutes N]",
         help: "Tries inputs that nobody thought of on a target in `fuzz/`, for a minute or N.",
         run: fuzz::run,
+    },
+    Command {
+        usage: "lambda [arm64] [x86_64]",
+        help: "Builds the zip of the Lambda function for both architectures, or one, and prints its size.",
+        run: lambda::run,
     },
 ];
 

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Dead letters: what the index would not take, and how to send it again
     Dlq(Dlq),
+    /// The Lambda function on this machine: on one event, or behind an address
+    Lambda(Lambda),
 }
 
 /// Where the endpoints listen, and what they keep.
@@ -356,6 +358,42 @@ pub(crate) struct DlqRedrive {
     /// Read the items from the table again, and send what they are now
     #[arg(long)]
     pub(crate) from_table: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lambda {
+    #[command(subcommand)]
+    pub(crate) command: LambdaCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LambdaCommand {
+    /// Handle one event, and print the answer; the settings are the variables of the function
+    Invoke(Invoke),
+    /// Pass requests on as behind a stage of API Gateway: `/dev/_dashboards/app/dev_tools`
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invoke {
+    /// The event, in JSON; `-` reads it from the standard input
+    #[arg(value_name = "EVENT")]
+    pub(crate) event: PathBuf,
+
+    /// After how many seconds the function must have answered
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+
+    /// Write the address here, as JSON, once it answers
+    #[arg(long, value_name = "FILE")]
+    pub(crate) addresses: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod demo;
 mod dlq;
 mod evaluate;
+mod lambda;
 mod local;
 mod permissions;
 mod plan;
@@ -34,6 +35,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Reference(args) => reference::run(&args),
         Command::Verify(args) => Box::pin(verify::run(args)).await,
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
+        Command::Lambda(args) => Box::pin(lambda::run(args)).await,
     }
 }
 

@@ -10,8 +10,8 @@ use aws::{Access, AwsConfig, Environment, JsonService};
 use coordination::LeaseStore;
 use dynamodb::DynamoDbSource;
 use engine::{
-    Accounts, Destination, Forward, Noting, Pace, Parts, Pipeline, Step, Target, Wants,
-    file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
+    Accounts, Destination, Forward, Noting, Pace, Parts, Pipeline, Step, Target,
+    file::{PipelineSpec, PluginSpec, SinkSpec},
 };
 use opensearch::{DeadLetters, OpenSearchSink, Store, queue_of};
 use pipeline::{
@@ -180,7 +180,7 @@ pub(crate) fn build(
             letters: letters
                 .unwrap_or_else(|| Arc::new(Noting::new(in_folder(&spec.name, surroundings)))),
         });
-        let wants = wants(sink, &spec.routes);
+        let wants = sink.wants(&spec.routes);
         parts.targets.extend(to.map(|to| Target { to, wants, forward }));
     }
     if !errors.is_empty() {
@@ -219,18 +219,6 @@ fn failures(
 /// Dead letters in the data directory.
 fn in_folder(pipeline: &str, surroundings: &Surroundings) -> Arc<dyn DeadLetterQueue> {
     Arc::new(DeadLetters::in_folder(Path::new(&surroundings.dead_letters), pipeline))
-}
-
-/// Which events a sink wants, by the places of its routes. That they exist was checked with the file.
-fn wants(sink: &SinkSpec, routes: &[RouteSpec]) -> Wants {
-    if sink.routes.is_empty() {
-        return Wants::Everything;
-    }
-    let place = |name: &String| routes.iter().position(|it| it.name == *name);
-    Wants::Routes {
-        any_of: sink.routes.iter().filter_map(place).collect(),
-        unrouted: sink.routes.iter().any(|it| it == SinkSpec::UNROUTED),
-    }
 }
 
 fn note<T>(

@@ -15,6 +15,8 @@ mod cluster;
 mod endurance;
 #[path = "it/files.rs"]
 mod files;
+#[path = "it/lambda.rs"]
+mod lambda;
 #[path = "it/letters.rs"]
 mod letters;
 #[path = "it/load.rs"]

@@ -1,5 +1,6 @@
 //! The sink itself: writes until every document is in the index, superseded, or a dead letter.
 
+mod by_deadline;
 mod deliver;
 mod redrive;
 

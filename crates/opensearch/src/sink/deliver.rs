@@ -20,7 +20,7 @@ use crate::{
 
 /// How long to wait before sending again, at first and at most.
 pub(super) const RETRY_WAIT_MIN: Duration = Duration::from_millis(50);
-const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+pub(super) const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The longest wait that we let the cluster ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 /// How long to wait before giving a batch back that nobody lets us write: it is read again at once.
@@ -347,7 +347,7 @@ impl OpenSearchSink {
         Ok(None)
     }
 
-    async fn forget_indices(&self, bulk: &Bulk) {
+    pub(super) async fn forget_indices(&self, bulk: &Bulk) {
         let Some(indices) = &self.indices else { return };
         for index in bulk.indices.iter().filter_map(|it| name_of(it)) {
             indices.forget(&index).await;
@@ -356,7 +356,7 @@ impl OpenSearchSink {
 }
 
 /// The name of an index, as it stood in JSON.
-fn name_of(escaped: &[u8]) -> Option<String> {
+pub(super) fn name_of(escaped: &[u8]) -> Option<String> {
     wire::json::unescape(escaped).ok().map(std::borrow::Cow::into_owned)
 }
 
@@ -364,7 +364,7 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(now.0.saturating_sub(then.0))
 }
 
-fn retry_after(answer: &Response) -> Option<Duration> {
+pub(super) fn retry_after(answer: &Response) -> Option<Duration> {
     let seconds = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
