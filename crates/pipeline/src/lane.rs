@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures::{SinkExt, channel::mpsc};
 
-use crate::{Ack, Delivery, Event};
+use crate::{Ack, Budget, Delivery, Event, weight};
 
 /// Events that travel together and are acknowledged together.
 #[derive(Debug)]
@@ -23,19 +23,31 @@ pub struct Batch {
 pub struct Outlet {
     lanes: mpsc::UnboundedSender<mpsc::Receiver<Batch>>,
     room: usize,
+    budget: Budget,
     ready: Arc<AtomicBool>,
 }
 
 /// First in, first out. One per shard or export file.
 #[derive(Debug)]
-pub struct Lane(mpsc::Sender<Batch>);
+pub struct Lane {
+    batches: mpsc::Sender<Batch>,
+    budget: Budget,
+}
 
 impl Outlet {
     /// An outlet, and the queues of the lanes opened through it. `room` is how many batches may
     /// wait in one.
     pub fn with_room(room: usize) -> (Outlet, mpsc::UnboundedReceiver<mpsc::Receiver<Batch>>) {
+        Outlet::within(Budget::default(), room)
+    }
+
+    /// The same; what is under way in all lanes together stays within `budget`.
+    pub fn within(
+        budget: Budget,
+        room: usize,
+    ) -> (Outlet, mpsc::UnboundedReceiver<mpsc::Receiver<Batch>>) {
         let (lanes, queues) = mpsc::unbounded();
-        (Outlet { lanes, room, ready: Arc::default() }, queues)
+        (Outlet { lanes, room, budget, ready: Arc::default() }, queues)
     }
 
     /// Says that from here on nothing that happens is missed. Until a source says so, its pipeline
@@ -57,19 +69,19 @@ impl Outlet {
     pub fn lane(&self) -> Result<Lane, PipelineClosed> {
         let (sender, queue) = mpsc::channel(self.room);
         self.lanes.unbounded_send(queue).map_err(|_| PipelineClosed)?;
-        Ok(Lane(sender))
+        Ok(Lane { batches: sender, budget: self.budget.clone() })
     }
 }
 
 impl Lane {
-    /// Hands `events` over, waiting for room. The delivery resolves when they are safe.
+    /// Hands `events` over, waiting for room and for memory. The delivery resolves when they are safe.
     ///
     /// # Errors
     ///
     /// When the pipeline has stopped.
     pub async fn send(&mut self, events: Vec<Event>) -> Result<Delivery, PipelineClosed> {
-        let (ack, delivery) = Ack::promise();
-        self.0.send(Batch { events, ack }).await.map_err(|_| PipelineClosed)?;
+        let (ack, delivery) = Ack::promise_in(self.budget.take(weight(&events)).await);
+        self.batches.send(Batch { events, ack }).await.map_err(|_| PipelineClosed)?;
         Ok(delivery)
     }
 }

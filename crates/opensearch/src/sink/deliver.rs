@@ -13,9 +13,11 @@ use crate::{
     Bulk, Rejected,
     answer::{Refusal, Whole, forbidden, is_overload, judge_whole},
     bulk::Rest,
+    gate::Place,
     index::EnsureError,
     metrics::{Count, Time},
     pace::Load,
+    under_way::Documents,
 };
 
 /// How long to wait before sending again, at first and at most.
@@ -30,18 +32,12 @@ const MISFITS_MAX: u32 = 5;
 /// Only what we read of the answer; it is a hundred bytes shorter per document.
 pub(super) const BULK_PATH: &str = "/_bulk?filter_path=errors%2Citems.%2A.status%2Citems.%2A.error";
 
-/// What became of one request.
-#[derive(Debug)]
-pub(super) struct Delivered {
-    pub(super) tally: Tally,
-    /// The documents that were in it.
-    pub(super) documents: Vec<u64>,
-}
-
 /// One request on its way, with what is known about earlier tries.
 struct Attempt<'a> {
     bulk: Bulk,
     body: Bytes,
+    /// Its place, if it has one already.
+    place: Option<Place<'a>>,
     events: &'a [Event],
     came: Timestamp,
     n_tries: u32,
@@ -62,22 +58,25 @@ enum Next {
 }
 
 impl OpenSearchSink {
-    /// Sends a request until everything in it is settled.
+    /// Sends a request, which has its place, until everything in it is settled. Then its documents
+    /// may be written again.
     pub(super) async fn deliver(
         &self,
         bulk: Bulk,
+        (place, _documents): (Place<'_>, Documents<'_>),
         events: &[Event],
         came: Timestamp,
-    ) -> Result<Delivered, SinkError> {
-        let documents: Vec<u64> = bulk.documents().collect();
+    ) -> Result<Tally, SinkError> {
+        let mut place = Some(place);
         let mut tally = Tally::default();
         let mut todo = vec![bulk];
         while let Some(mut bulk) = todo.pop() {
             let body = bulk.take_body();
             let (n_tries, n_misfits, problem) = (0, 0, String::new());
             let wait = RETRY_WAIT_MIN;
+            let place = place.take();
             let mut attempt =
-                Attempt { bulk, body, events, came, n_tries, n_misfits, wait, problem };
+                Attempt { bulk, body, place, events, came, n_tries, n_misfits, wait, problem };
             loop {
                 match self.attempt(&mut attempt, &mut tally).await? {
                     Next::Done => break,
@@ -97,7 +96,8 @@ impl OpenSearchSink {
                 }
             }
         }
-        Ok(Delivered { tally, documents })
+        self.note_gauges();
+        Ok(tally)
     }
 
     async fn attempt(
@@ -105,12 +105,17 @@ impl OpenSearchSink {
         attempt: &mut Attempt<'_>,
         tally: &mut Tally,
     ) -> Result<Next, SinkError> {
+        let place = attempt.place.take();
         if let Some(problem) = self.ensure_indices(&attempt.bulk).await? {
             attempt.problem = problem;
             return Ok(Next::Again(None));
         }
         let n_bytes = attempt.body.len();
-        let place = self.gate.enter(n_bytes).await;
+        let mut place = match place {
+            Some(place) => place,
+            None => self.gate.enter(n_bytes).await,
+        };
+        place.leave(n_bytes);
         let sent_at = place.sent;
         if attempt.n_tries == 0 {
             let n = attempt.bulk.items.len() as u64;
