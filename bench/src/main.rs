@@ -25,6 +25,11 @@ fn main() -> anyhow::Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|it| it == name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some((sink::LOADER, arguments)) =
+        wanted.split_first().map(|(it, rest)| (it.as_str(), rest))
+    {
+        return runtime.block_on(sink::load(arguments));
+    }
     if is_wanted("convert") {
         convert::run()?;
     }

@@ -38,6 +38,12 @@ impl Rig {
         };
         let dynamodb_address = serve(tables.router()).await?;
         let opensearch_address = serve(indices.router()).await?;
+        Rig::at(&dynamodb_address, &opensearch_address).await
+    }
+
+    /// Endpoints that run already.
+    pub(crate) async fn at(dynamodb: &str, opensearch: &str) -> anyhow::Result<Rig> {
+        let (dynamodb_address, opensearch_address) = (dynamodb.to_owned(), opensearch.to_owned());
         let config = AwsConfig {
             region: Some("us-east-1".to_owned()),
             endpoint: Some(dynamodb_address.clone()),

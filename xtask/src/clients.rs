@@ -55,7 +55,9 @@ fn python(root: &Path, target: &Path) -> anyhow::Result<PathBuf> {
     let wanted = fs::read_to_string(&requirements).context(REQUIREMENTS)?;
     let stamp = folder.join("installed");
     // A Python that was upgraded under its environment no longer runs.
-    let runs = || quiet(Command::new(&python).args(["-c", "import awscli, boto3, pynamodb"]));
+    let runs = || {
+        quiet(Command::new(&python).args(["-c", "import awscli, boto3, opensearchpy, pynamodb"]))
+    };
     if fs::read_to_string(&stamp).is_ok_and(|it| it == wanted) && runs() {
         return Ok(python);
     }
