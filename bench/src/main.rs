@@ -10,6 +10,7 @@ mod export;
 mod expression;
 mod latency;
 mod local;
+mod memory;
 mod process;
 mod processors;
 mod records;
@@ -47,6 +48,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("sink") {
         runtime.block_on(sink::run())?;
+    }
+    if is_wanted("memory") {
+        runtime.block_on(memory::run())?;
     }
     if is_wanted("local") {
         local::run(&runtime)?;

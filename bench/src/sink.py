@@ -73,4 +73,4 @@ for _ in helpers.parallel_bulk(client, actions(), thread_count=2, chunk_size=100
     n += 1
 took, cpu = time.time() - began, time.process_time() - cpu
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"documents": n, "seconds": took, "cpu": cpu, "peak_kb": peak}))
+print(json.dumps({"documents": n, "seconds": took, "cpu": cpu, "peak_mb": peak / 1024}))

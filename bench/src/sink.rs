@@ -46,7 +46,7 @@ impl Figures {
             documents: number("documents")?,
             seconds: number("seconds")?,
             cpu: number("cpu")?,
-            peak_mb: number("peak_kb")? / 1024.0,
+            peak_mb: number("peak_mb")?,
         })
     }
 
@@ -214,9 +214,10 @@ fn python() -> PathBuf {
     std::env::var_os("STREAMDEX_CLIENTS_PYTHON").map_or(installed, PathBuf::from)
 }
 
-struct Servers {
-    dynamodb: String,
-    opensearch: String,
+pub(crate) struct Servers {
+    pub(crate) dynamodb: String,
+    pub(crate) opensearch: String,
+    pub(crate) s3: String,
     name: String,
     _local: Guard,
     _folder: tempfile::TempDir,
@@ -232,7 +233,7 @@ impl Drop for Guard {
 }
 
 impl Servers {
-    async fn start() -> anyhow::Result<Servers> {
+    pub(crate) async fn start() -> anyhow::Result<Servers> {
         let program = std::env::current_exe()?.with_file_name("streamdex");
         anyhow::ensure!(program.exists(), "build it first: cargo build --release --bin streamdex");
         let folder = tempfile::tempdir()?;
@@ -250,8 +251,8 @@ impl Servers {
             Ok(other) => (other.clone(), other),
             Err(_) => (address("opensearch"), "the embedded index".to_owned()),
         };
-        let dynamodb = address("dynamodb");
-        Ok(Servers { dynamodb, opensearch, name, _local: local, _folder: folder })
+        let (dynamodb, s3) = (address("dynamodb"), address("s3"));
+        Ok(Servers { dynamodb, opensearch, s3, name, _local: local, _folder: folder })
     }
 }
 

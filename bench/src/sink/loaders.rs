@@ -15,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use tokio::{sync::mpsc, time::Instant};
 
-use crate::rig::Rig;
+use crate::{process::resident, rig::Rig};
 
 const REQUEST_BYTES: usize = 2 << 20;
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -53,7 +53,7 @@ pub(crate) async fn load(arguments: &[String]) -> anyhow::Result<()> {
         "documents": n,
         "seconds": took.as_secs_f64(),
         "cpu": cpu.as_secs_f64(),
-        "peak_kb": peak_kb()?,
+        "peak_mb": resident(std::process::id(), "VmHWM:")?,
     });
     println!("{said}");
     Ok(())
@@ -159,11 +159,4 @@ async fn raw(
 fn process_cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// The most memory this process ever had.
-fn peak_kb() -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-    Ok(line.unwrap_or("0").trim().trim_end_matches(" kB").parse()?)
 }

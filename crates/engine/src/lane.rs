@@ -1,7 +1,9 @@
 //! Takes batches from their queue through the processors to the sinks. The only place where acks are
 //! settled.
 
+mod pace;
 mod step;
+mod times;
 
 use std::{
     num::NonZeroUsize,
@@ -29,15 +31,17 @@ use tokio::{
 };
 use tracing::warn;
 
-use self::step::Change;
-pub use self::step::{RECORDS_FAILED, RECORDS_IN, RECORDS_OUT, Step, TIME_ELAPSED};
+pub use self::{
+    pace::Pace,
+    step::{RECORDS_FAILED, RECORDS_IN, RECORDS_OUT, Step, TIME_ELAPSED},
+    times::TIMES,
+};
+use self::{pace::QUEUE_ROOM, step::Change, times::Times};
 use crate::{
     Accounts, Target, Wants,
     route::{Destination, Spread, spread},
 };
 
-/// How many batches may wait between the source and the processors of a lane.
-const QUEUE_ROOM: usize = 16;
 /// How many writes of a lane may be under way; each has all that waited when its turn came.
 const WRITES_MAX: usize = 4;
 /// How often we ask processors with a memory what they kept back long enough.
@@ -45,8 +49,6 @@ const RELEASE_EVERY: Duration = Duration::from_millis(200);
 
 /// How many events make a batch that need not wait for more, where a pipeline has a `delay`.
 const BATCH_EVENTS: usize = 200;
-/// How many events a batch of a source has at most; what `buffer_size` is divided by.
-const EVENTS_PER_BATCH: usize = 1_000;
 
 /// Events that no sink wants.
 pub static UNROUTED_EVENTS: Metric =
@@ -81,26 +83,6 @@ pub struct Parts {
     pub budget: Budget,
 }
 
-/// How much a pipeline does at a time, where its file says so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
-    /// How many batches may be worked on at a time; by default one of each lane.
-    pub workers: Option<NonZeroUsize>,
-    /// How long to wait for a batch to fill up; by default not at all.
-    pub delay: Option<Duration>,
-    /// How many events fill a batch.
-    pub batch_events: Option<NonZeroUsize>,
-    /// How many events may wait in a lane.
-    pub buffer_events: Option<NonZeroUsize>,
-}
-
-impl Pace {
-    fn batches_waiting_max(&self) -> usize {
-        let fits = |n: NonZeroUsize| n.get().div_ceil(EVENTS_PER_BATCH);
-        self.buffer_events.map_or(QUEUE_ROOM, fits).clamp(1, QUEUE_ROOM)
-    }
-}
-
 impl Parts {
     /// A pipeline that has nothing but a name and a clock.
     pub fn named(name: &str, clock: Clock) -> Parts {
@@ -122,6 +104,7 @@ impl Parts {
 struct Inner {
     parts: Parts,
     unrouted: Counter,
+    times: Times,
     workers: Option<Semaphore>,
     outlet: Mutex<Option<Outlet>>,
 }
@@ -135,8 +118,9 @@ impl std::fmt::Debug for Pipeline {
 impl From<Parts> for Pipeline {
     fn from(parts: Parts) -> Pipeline {
         let workers = parts.pace.workers.map(|n| Semaphore::new(n.get()));
-        let unrouted = parts.meters.of(&parts.name, "pipeline").counter(&UNROUTED_EVENTS);
-        Pipeline(Arc::new(Inner { parts, unrouted, workers, outlet: Mutex::default() }))
+        let meters = parts.meters.of(&parts.name, "pipeline");
+        let (unrouted, times) = (meters.counter(&UNROUTED_EVENTS), Times::new(&meters));
+        Pipeline(Arc::new(Inner { parts, unrouted, times, workers, outlet: Mutex::default() }))
     }
 }
 
@@ -180,8 +164,9 @@ impl Pipeline {
     ///
     /// When the source cannot go on.
     pub async fn run(&self, source: Box<dyn Source>, stop: Stop) -> Result<(), SourceError> {
-        let Parts { budget, pace, .. } = &self.0.parts;
-        let (outlet, mut queues) = Outlet::within(budget.clone(), pace.batches_waiting_max());
+        let Parts { budget, pace, clock, .. } = &self.0.parts;
+        let (outlet, mut queues) =
+            Outlet::within(budget.clone(), clock.clone(), pace.batches_waiting_max());
         self.set_outlet(Some(outlet.clone()));
         let mut lanes = JoinSet::new();
         let (at_end, ended) = Stop::pair();
@@ -235,11 +220,11 @@ impl Pipeline {
         let mut waiting = queue.ready_chunks(QUEUE_ROOM);
         let Pace { delay, batch_events, .. } = self.0.parts.pace;
         let enough = batch_events.map_or(BATCH_EVENTS, NonZeroUsize::get);
-        let mut writing = FuturesUnordered::new();
+        let mut under_way = FuturesUnordered::new();
         loop {
             let mut batches = tokio::select! {
-                Some(()) = writing.next() => continue,
-                batches = waiting.next(), if writing.len() < WRITES_MAX => match batches {
+                Some(()) = under_way.next() => continue,
+                batches = waiting.next(), if under_way.len() < WRITES_MAX => match batches {
                     Some(batches) => batches,
                     None => break,
                 },
@@ -248,7 +233,7 @@ impl Pipeline {
                 let until = Instant::now() + delay;
                 while n_events(&batches) < enough {
                     tokio::select! {
-                        Some(()) = writing.next() => {}
+                        Some(()) = under_way.next() => {}
                         more = timeout_at(until, waiting.next()) => match more {
                             Ok(Some(more)) => batches.extend(more),
                             _ => break,
@@ -257,15 +242,15 @@ impl Pipeline {
                 }
             }
             let (turn, mut over) = Turn::begin();
-            writing.push(self.deliver(batches, turn));
+            under_way.push(self.deliver(batches, turn));
             loop {
                 tokio::select! {
                     () = &mut over => break,
-                    Some(()) = writing.next() => {}
+                    Some(()) = under_way.next() => {}
                 }
             }
         }
-        while writing.next().await.is_some() {}
+        while under_way.next().await.is_some() {}
     }
 
     /// Delivers `events` while the caller waits; nothing is kept back. For Lambda, which keeps its
@@ -286,14 +271,18 @@ impl Pipeline {
             None => None,
         };
         self.accounts().take(n_events(&batches) as u64);
-        let (mut events, mut acks) = (Vec::new(), Vec::new());
+        let (times, clock) = (&self.0.times, &self.0.parts.clock);
+        let now = clock.now();
+        let (mut events, mut acks, mut begun) = (Vec::new(), Vec::new(), Vec::new());
         for Batch { events: read, ack } in batches {
+            begun.extend(times.begin(&ack, read.len(), now));
             let processed = self.process(0, read, slice::from_ref(&ack)).await;
             append(&mut events, processed);
             acks.push(ack);
         }
         if self.write(events, &acks, turn).await.is_ok() {
             acks.into_iter().for_each(Ack::delivered);
+            times.end(&begun, clock.now());
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{Document, Event, Gauge, Meters, Metric};
 
 /// How many bytes that is, unless the user says otherwise. It keeps a process below 128 MB: what is
 /// read ahead, connections and the program itself come on top.
-pub const BUDGET_BYTES: usize = 40 << 20;
+pub const BUDGET_BYTES: usize = 32 << 20;
 
 /// How much of it is in use.
 pub static BYTES_IN_FLIGHT: Metric = Metric::gauge(
