@@ -14,6 +14,7 @@ mod fuzz;
 mod reference;
 mod shell;
 mod sim;
+mod soak;
 mod test;
 
 use std::{env, process::ExitCode};
@@ -25,7 +26,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<ExitCode>,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command {
         usage: "demo [ARGUMENT…]",
         help: "Builds `streamdex` for speed and runs `streamdex demo`, which takes the arguments.",
@@ -50,6 +51,11 @@ const COMMANDS: [Command; 7] = [
         usage: "chaos [--minutes N]",
         help: "Three workers, killed, paused and cut off, then table and index compared; `--seed N`.",
         run: chaos::run,
+    },
+    Command {
+        usage: "soak [--minutes N]",
+        help: "The sink under load while its cluster falls from one fault into the next, ten minutes or N.",
+        run: soak::run,
     },
     Command {
         usage: "bench [ARGUMENT…]",

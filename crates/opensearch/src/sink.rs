@@ -49,7 +49,7 @@ pub struct OpenSearchSink {
     client: Client,
     gate: Gate,
     under_way: UnderWay,
-    indices: Option<Indices>,
+    indices: Indices,
     dead_letters: Arc<dyn DeadLetterQueue>,
     metrics: Metrics,
     clock: Clock,
@@ -81,9 +81,7 @@ impl OpenSearchSink {
             settings.problem(place, error.to_string())
         })?;
         let creates_index = config.index_type() == IndexType::Custom;
-        let indices = creates_index
-            .then(|| plan(&config, settings).map(|it| Indices::new(it, files)))
-            .transpose()?;
+        let indices = Indices::new(plan(&config, settings)?, files, creates_index);
         let policy = Policy {
             external: config.has_external_versions(),
             drops_conflicts: config.drop_version_conflicts,
@@ -116,11 +114,10 @@ impl OpenSearchSink {
         if !self.config.aws.as_ref().is_some_and(|it| it.serverless) {
             self.check_cluster().await?;
         }
-        let (Some(index), Some(indices)) = (self.shape.index_now(), &self.indices) else {
-            return Ok(());
-        };
+        let Some(index) = self.shape.index_now() else { return Ok(()) };
         let names = self.shape.names(&index);
-        indices.ensure(&self.client, &names).await.map_err(|error| SinkError(error.to_string()))
+        let ensured = self.indices.ensure(&self.client, &names).await;
+        ensured.map(|_| ()).map_err(|error| SinkError(error.to_string()))
     }
 
     async fn check_cluster(&self) -> Result<(), SinkError> {

@@ -14,7 +14,8 @@ use crate::{
     answer::{Refusal, Whole, forbidden, is_overload, judge_whole},
     bulk::Rest,
     gate::Place,
-    index::EnsureError,
+    index::{EnsureError, Kind},
+    letter::instant,
     metrics::{Count, Time},
     pace::Load,
     under_way::Documents,
@@ -43,9 +44,15 @@ struct Attempt<'a> {
     n_tries: u32,
     n_misfits: u32,
     wait: Duration,
+    /// Whether it stands in the form that its indices want.
+    is_shaped: bool,
     /// Why it was not taken the last time.
     problem: String,
 }
+
+/// Where nothing but aliases is written to: one that is gone must not become an index.
+const ALIAS_PATH: &str =
+    "/_bulk?filter_path=errors%2Citems.%2A.status%2Citems.%2A.error&require_alias=true";
 
 /// What to do with a request after its answer.
 enum Next {
@@ -72,11 +79,21 @@ impl OpenSearchSink {
         let mut todo = vec![bulk];
         while let Some(mut bulk) = todo.pop() {
             let body = bulk.take_body();
-            let (n_tries, n_misfits, problem) = (0, 0, String::new());
+            let (n_tries, n_misfits, is_shaped, problem) = (0, 0, false, String::new());
             let wait = RETRY_WAIT_MIN;
             let place = place.take();
-            let mut attempt =
-                Attempt { bulk, body, place, events, came, n_tries, n_misfits, wait, problem };
+            let mut attempt = Attempt {
+                bulk,
+                body,
+                place,
+                events,
+                came,
+                n_tries,
+                n_misfits,
+                wait,
+                is_shaped,
+                problem,
+            };
             loop {
                 match self.attempt(&mut attempt, &mut tally).await? {
                     Next::Done => break,
@@ -106,9 +123,15 @@ impl OpenSearchSink {
         tally: &mut Tally,
     ) -> Result<Next, SinkError> {
         let place = attempt.place.take();
-        if let Some(problem) = self.ensure_indices(&attempt.bulk).await? {
-            attempt.problem = problem;
-            return Ok(Next::Again(None));
+        let path = match self.ensure_indices(attempt, tally).await? {
+            Ok(path) => path,
+            Err(problem) => {
+                attempt.problem = problem;
+                return Ok(Next::Again(None));
+            }
+        };
+        if attempt.bulk.is_empty() {
+            return Ok(Next::Done);
         }
         let n_bytes = attempt.body.len();
         let mut place = match place {
@@ -124,7 +147,7 @@ impl OpenSearchSink {
         self.metrics.size(n_bytes);
         let sent = self
             .client
-            .send(Method::POST, BULK_PATH, "application/x-ndjson", attempt.body.clone())
+            .send(Method::POST, path, "application/x-ndjson", attempt.body.clone())
             .await;
         self.metrics.time(Time::Answer, since(sent_at, self.clock.now()), 1);
         let answer = match sent {
@@ -328,15 +351,25 @@ impl OpenSearchSink {
         Ok(true)
     }
 
-    /// Creates the indices of a request that are missing. Says why it must wait, if it must.
-    async fn ensure_indices(&self, bulk: &Bulk) -> Result<Option<String>, SinkError> {
-        let Some(indices) = &self.indices else { return Ok(None) };
-        for index in bulk.indices.iter().filter_map(|it| name_of(it)) {
-            match indices.ensure(&self.client, &self.shape.names(&index)).await {
-                Ok(()) => {}
+    /// Creates the indices of a request that are missing, and gives it the form that they want. Says
+    /// where to send it, or why it must wait.
+    async fn ensure_indices(
+        &self,
+        attempt: &mut Attempt<'_>,
+        tally: &mut Tally,
+    ) -> Result<Result<&'static str, String>, SinkError> {
+        let mut streams = Vec::new();
+        let mut all_aliases = true;
+        for escaped in &attempt.bulk.indices {
+            let Some(index) = name_of(escaped) else { continue };
+            let ensured = self.indices.ensure(&self.client, &self.shape.names(&index)).await;
+            all_aliases &= matches!(ensured, Ok(Kind::Alias));
+            match ensured {
+                Ok(Kind::DataStream) => streams.push(escaped.clone()),
+                Ok(_) => {}
                 Err(EnsureError::Away(problem)) => {
                     warn!(index, problem, "the index cannot be asked for, trying again");
-                    return Ok(Some(problem));
+                    return Ok(Err(problem));
                 }
                 Err(EnsureError::Forbidden(problem)) => {
                     tokio::time::sleep(STOP_WAIT).await;
@@ -345,17 +378,25 @@ impl OpenSearchSink {
                 // Each of its documents will be told the reason, and become a dead letter.
                 Err(EnsureError::Refused(problem)) => {
                     warn!(index, problem, "the index is not as it should be");
-                    indices.take_as_it_is(&index).await;
+                    self.indices.take_as_it_is(&index).await;
                 }
             }
         }
-        Ok(None)
+        if !streams.is_empty() && !attempt.is_shaped {
+            let (at, events) = (instant(attempt.came), attempt.events);
+            let mut rejected = Vec::new();
+            attempt.bulk =
+                attempt.bulk.for_streams(&self.shape, events, &streams, &at, &mut rejected);
+            attempt.body = attempt.bulk.take_body();
+            *tally += self.set_aside(&rejected, events).await?;
+        }
+        attempt.is_shaped = true;
+        Ok(Ok(if all_aliases { ALIAS_PATH } else { BULK_PATH }))
     }
 
     async fn forget_indices(&self, bulk: &Bulk) {
-        let Some(indices) = &self.indices else { return };
         for index in bulk.indices.iter().filter_map(|it| name_of(it)) {
-            indices.forget(&index).await;
+            self.indices.forget(&index).await;
         }
     }
 }
