@@ -40,8 +40,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     until(&rig, "/books/_count", n).await?;
     worker.print("a load by export", n, began.elapsed())?;
     let began = tokio::time::Instant::now();
-    // Once more, so that each is a change of what is there.
-    rig.fill(n).await?;
+    rig.fill_with(n, 2).await?;
     let api = Worker::api(folder.path())?;
     until_metric(&rig, &api, 2 * n).await?;
     worker.print("and as many changes by the stream", n, began.elapsed())?;

@@ -71,7 +71,12 @@ impl Rig {
 
     /// Writes items of about 1 KB.
     pub(crate) async fn fill(&self, n_items: u64) -> anyhow::Result<()> {
-        let mut random = fastrand::Rng::with_seed(1);
+        self.fill_with(n_items, 1).await
+    }
+
+    /// The same, and others for another seed: what is the same as before is no change.
+    pub(crate) async fn fill_with(&self, n_items: u64, seed: u64) -> anyhow::Result<()> {
+        let mut random = fastrand::Rng::with_seed(seed);
         for first in (0..n_items).step_by(usize::try_from(BATCH)?) {
             let puts: Vec<Value> = (first..n_items.min(first + BATCH))
                 .map(|n| json!({ "PutRequest": { "Item": crate::records::item(&mut random, n) } }))

@@ -71,7 +71,7 @@ async fn a_write_begins_when_the_turn_of_the_one_before_is_over() {
         let budget = parts.budget.clone();
         let pipeline = Pipeline::from(parts);
         let running = pipeline.run(Box::new(OneByOne), Stop::pair().1);
-        timeout(Duration::from_secs(60), running).await.expect("no write waits for ever").unwrap();
+        timeout(Duration::from_mins(1), running).await.expect("no write waits for ever").unwrap();
         assert_eq!(sink.most.load(Ordering::SeqCst), most, "early: {early}");
         assert_eq!(pipeline.accounts().now().indexed, 4);
         assert!(0 < budget.most() && budget.taken() == 0, "{budget:?}");
