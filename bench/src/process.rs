@@ -71,7 +71,7 @@ impl Drop for Killed {
 /// The program beside this one.
 fn program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("streamdex");
-    anyhow::ensure!(program.exists(), "build it first: cargo build --release --bin streamdex");
+    anyhow::ensure!(program.exists(), "it is built by `cargo xtask bench`");
     Ok(program)
 }
 

@@ -235,7 +235,7 @@ impl Drop for Guard {
 impl Servers {
     pub(crate) async fn start() -> anyhow::Result<Servers> {
         let program = std::env::current_exe()?.with_file_name("streamdex");
-        anyhow::ensure!(program.exists(), "build it first: cargo build --release --bin streamdex");
+        anyhow::ensure!(program.exists(), "it is built by `cargo xtask bench`");
         let folder = tempfile::tempdir()?;
         let addresses = folder.path().join("addresses");
         let mut command = Command::new(program);

@@ -58,8 +58,8 @@ const COMMANDS: [Command; 8] = [
         run: soak::run,
     },
     Command {
-        usage: "bench [ARGUMENT…]",
-        help: "Builds the measurements for speed and runs them; they take the arguments.",
+        usage: "bench [--release] [NAME…]",
+        help: "Builds the measurements for speed and runs them, or those named; `--release` as it is shipped.",
         run: bench::run,
     },
     Command {
