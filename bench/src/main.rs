@@ -11,6 +11,7 @@ mod expression;
 mod lambda;
 mod latency;
 mod local;
+mod memory;
 mod process;
 mod processors;
 mod records;
@@ -26,6 +27,11 @@ fn main() -> anyhow::Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|it| it == name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some((sink::LOADER, arguments)) =
+        wanted.split_first().map(|(it, rest)| (it.as_str(), rest))
+    {
+        return runtime.block_on(sink::load(arguments));
+    }
     if is_wanted("convert") {
         convert::run()?;
     }
@@ -46,6 +52,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_wanted("sink") {
         runtime.block_on(sink::run())?;
+    }
+    if is_wanted("memory") {
+        runtime.block_on(memory::run())?;
     }
     if is_wanted("local") {
         local::run(&runtime)?;

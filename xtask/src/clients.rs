@@ -44,7 +44,7 @@ impl Clients {
         let target = root.join("target/clients");
         let clients = target.join("python");
         Ok(Clients {
-            python: python(&root, REQUIREMENTS, "awscli, boto3, pynamodb", &clients)?,
+            python: python(&root, REQUIREMENTS, "awscli, boto3, opensearchpy, pynamodb", &clients)?,
             cloud: python(&root, CLOUD, "boto3, ministack", &target.join("cloud"))?,
             oracle: oracle(&root, &target)?,
         })

@@ -15,6 +15,7 @@ mod lambda;
 mod reference;
 mod shell;
 mod sim;
+mod soak;
 mod test;
 
 use std::{env, process::ExitCode};
@@ -51,6 +52,11 @@ const COMMANDS: [Command; 8] = [
         usage: "chaos [--minutes N]",
         help: "Three workers, killed, paused and cut off, then table and index compared; `--seed N`.",
         run: chaos::run,
+    },
+    Command {
+        usage: "soak [--minutes N]",
+        help: "The sink under load while its cluster falls from one fault into the next, ten minutes or N.",
+        run: soak::run,
     },
     Command {
         usage: "bench [--release] [NAME…]",

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pipeline::ByteCount;
 
 /// Keeps an OpenSearch index equal to a DynamoDB table, and proves it.
 #[derive(Debug, Parser)]
@@ -145,6 +146,11 @@ pub(crate) struct Run {
     /// Data Prepper's process file, `data-prepper-config.yaml`
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+
+    /// How much memory events on their way may take, such as `64mb`: with 32mb, the default, the
+    /// process stays below 128 MB
+    #[arg(long, env = "STREAMDEX_EVENT_MEMORY", value_name = "SIZE")]
+    pub(crate) event_memory: Option<ByteCount>,
 
     #[command(flatten)]
     pub(crate) api: ApiArgs,

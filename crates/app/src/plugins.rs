@@ -15,7 +15,8 @@ use engine::{
 };
 use opensearch::{DeadLetters, OpenSearchSink, Store, queue_of};
 use pipeline::{
-    Clock, ConfigError, DeadLetterQueue, Meters, Processor, Sink, SinkError, Source, SourceError,
+    BUDGET_BYTES, Budget, Clock, ConfigError, DeadLetterQueue, Meters, Processor, Sink, SinkError,
+    Source, SourceError,
 };
 
 use crate::{
@@ -38,15 +39,19 @@ pub(crate) struct Surroundings {
     pub(crate) accounts: Arc<Mutex<BTreeMap<String, Arc<Accounts>>>>,
     /// Where it is noted what would be written, if nothing is to be.
     pub(crate) rehearsal: Option<Rehearsal>,
+    /// How much memory events on their way may take, in all pipelines together.
+    pub(crate) budget: Budget,
 }
 
 impl Surroundings {
     /// Those of pipelines that write nothing and remember nothing.
     pub(crate) fn without_place(environment: Environment) -> Surroundings {
+        let meters = Meters::default();
         Surroundings {
             environment,
             clock: Clock::real(),
-            meters: Meters::default(),
+            budget: budget_of(BUDGET_BYTES, &meters),
+            meters,
             leases: Arc::new(coordination::MemoryLeases::default()),
             dead_letters: std::path::PathBuf::new(),
             accounts: Arc::default(),
@@ -54,10 +59,20 @@ impl Surroundings {
         }
     }
 
+    /// The same, with another amount of memory for events on their way.
+    pub(crate) fn with_budget(self, n_bytes: Option<usize>) -> Surroundings {
+        let n_bytes = n_bytes.unwrap_or(BUDGET_BYTES);
+        Surroundings { budget: budget_of(n_bytes, &self.meters), ..self }
+    }
+
     fn accounts_of(&self, pipeline: &str) -> Arc<Accounts> {
         let mut all = self.accounts.lock().expect("no panics while locked");
         Arc::clone(all.entry(pipeline.to_owned()).or_default())
     }
+}
+
+fn budget_of(n_bytes: usize, meters: &Meters) -> Budget {
+    Budget::counted_in(n_bytes, &meters.of("", "buffer"))
 }
 
 /// A pipeline that can be started, and what is worth a warning in its settings.
@@ -188,6 +203,7 @@ pub(crate) fn build(
     }
     parts.routes = spec.routes.iter().map(|it| it.condition.clone()).collect();
     parts.meters = surroundings.meters.clone();
+    parts.budget = surroundings.budget.clone();
     parts.accounts = surroundings.accounts_of(&spec.name);
     let default = || failures.clone().unwrap_or_else(|| in_folder(&spec.name, surroundings));
     parts.dead_letters = Some(parts.dead_letters.unwrap_or_else(default));

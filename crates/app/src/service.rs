@@ -60,11 +60,12 @@ impl Service {
         data_dir: &Path,
         leases: Arc<dyn LeaseStore>,
         environment: Environment,
+        event_bytes: Option<usize>,
     ) -> Result<Service, Failure> {
         let surroundings = Surroundings {
             leases,
             dead_letters: data_dir.join("dead-letters"),
-            ..Surroundings::without_place(environment)
+            ..Surroundings::without_place(environment).with_budget(event_bytes)
         };
         let running = Running::all(build_all(loaded, &surroundings)?, loaded);
         Ok(Service {

@@ -18,10 +18,10 @@ use crate::{
     part::{Mark, PartError, Piece, Pieces},
 };
 
-/// Objects up to here are held whole while they are read.
-const WHOLE_BYTES_MAX: u64 = 16 << 20;
+/// Objects up to here are held whole while they are read. Each file that is read holds as much.
+const WHOLE_BYTES_MAX: u64 = 2 << 20;
 /// Larger ones are read in ranges of this size, twice: once for the checksum, once for the lines.
-const RANGE_BYTES: u64 = 8 << 20;
+const RANGE_BYTES: u64 = 2 << 20;
 /// About how many bytes of lines go down the pipeline together.
 const PIECE_BYTES: usize = 1 << 20;
 /// How often to read a damaged or missing file before believing it.

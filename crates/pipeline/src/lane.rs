@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures::{SinkExt, channel::mpsc};
 
-use crate::{Ack, Delivery, Event};
+use crate::{Ack, Budget, Clock, Delivery, Event, weight};
 
 /// Events that travel together and are acknowledged together.
 #[derive(Debug)]
@@ -23,19 +23,35 @@ pub struct Batch {
 pub struct Outlet {
     lanes: mpsc::UnboundedSender<mpsc::Receiver<Batch>>,
     room: usize,
+    budget: Budget,
+    clock: Clock,
     ready: Arc<AtomicBool>,
 }
 
 /// First in, first out. One per shard or export file.
 #[derive(Debug)]
-pub struct Lane(mpsc::Sender<Batch>);
+pub struct Lane {
+    batches: mpsc::Sender<Batch>,
+    budget: Budget,
+    clock: Clock,
+}
 
 impl Outlet {
     /// An outlet, and the queues of the lanes opened through it. `room` is how many batches may
     /// wait in one.
     pub fn with_room(room: usize) -> (Outlet, mpsc::UnboundedReceiver<mpsc::Receiver<Batch>>) {
+        Outlet::within(Budget::default(), Clock::real(), room)
+    }
+
+    /// The same; what is under way in all lanes together stays within `budget`, and batches note
+    /// the time of `clock` when they are handed over.
+    pub fn within(
+        budget: Budget,
+        clock: Clock,
+        room: usize,
+    ) -> (Outlet, mpsc::UnboundedReceiver<mpsc::Receiver<Batch>>) {
         let (lanes, queues) = mpsc::unbounded();
-        (Outlet { lanes, room, ready: Arc::default() }, queues)
+        (Outlet { lanes, room, budget, clock, ready: Arc::default() }, queues)
     }
 
     /// Says that from here on nothing that happens is missed. Until a source says so, its pipeline
@@ -57,19 +73,22 @@ impl Outlet {
     pub fn lane(&self) -> Result<Lane, PipelineClosed> {
         let (sender, queue) = mpsc::channel(self.room);
         self.lanes.unbounded_send(queue).map_err(|_| PipelineClosed)?;
-        Ok(Lane(sender))
+        let (budget, clock) = (self.budget.clone(), self.clock.clone());
+        Ok(Lane { batches: sender, budget, clock })
     }
 }
 
 impl Lane {
-    /// Hands `events` over, waiting for room. The delivery resolves when they are safe.
+    /// Hands `events` over, waiting for room and for memory. The delivery resolves when they are safe.
     ///
     /// # Errors
     ///
     /// When the pipeline has stopped.
     pub async fn send(&mut self, events: Vec<Event>) -> Result<Delivery, PipelineClosed> {
-        let (ack, delivery) = Ack::promise();
-        self.0.send(Batch { events, ack }).await.map_err(|_| PipelineClosed)?;
+        let at = self.clock.now();
+        let room = self.budget.take(weight(&events)).await;
+        let (ack, delivery) = Ack::promise_in(room, at);
+        self.batches.send(Batch { events, ack }).await.map_err(|_| PipelineClosed)?;
         Ok(delivery)
     }
 }

@@ -31,7 +31,8 @@ pub(super) async fn run(args: Run) -> Result<(), Failure> {
     let files = files.refreshed_for(&loaded);
     let coordination = leases::choose(&args, process.coordination)?;
     let leases = leases::open(coordination, &args.data_dir, environment.clone()).await?;
-    let service = Service::build(&loaded, files, &args.data_dir, leases, environment)?;
+    let memory = args.event_memory.map(|it| usize::try_from(it.0).unwrap_or(usize::MAX));
+    let service = Service::build(&loaded, files, &args.data_dir, leases, environment, memory)?;
     let service = Arc::new(service.with_drain_max(process.drain_max));
     service.check().await?;
 

@@ -47,7 +47,8 @@ async fn what_differs_is_told_mended_and_then_no_more() {
         (code, report)
     };
     let counts = |report: &Value| {
-        ["equal", "missing", "different", "orphaned", "repaired"].map(|it| report[it].as_u64().unwrap())
+        ["equal", "missing", "different", "orphaned", "repaired"]
+            .map(|it| report[it].as_u64().unwrap())
     };
     let (code, report) = verify(&[]);
     assert_eq!((code, counts(&report)), (0, [60, 0, 0, 0, 0]), "{report}");
