@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coordination::{LeaseError, LeaseStore};
+use coordination::{LeaseError, LeaseStore, acquire_again};
 use pipeline::Clock;
 use tracing::error;
 
@@ -34,7 +34,8 @@ impl Gaps {
         self.view.change(&self.table, |it| it.gaps += 1);
         let partition = format!("{}gap/{part}/{place}/", self.prefix);
         let now = self.clock.now();
-        if let Some(mut lease) = self.store.acquire(&partition, &self.owner, now).await? {
+        let lease = acquire_again(&*self.store, &partition, &self.owner, now).await?;
+        if let Some(mut lease) = lease {
             lease.checkpoint = Some(why.to_owned());
             lease.done = self.on_gap == OnGap::Continue;
             self.store.release(lease).await?;

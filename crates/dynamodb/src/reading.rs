@@ -32,13 +32,15 @@ pub(crate) struct Reading<'a> {
     pub(crate) files: &'a [DataFile],
     pub(crate) outlet: &'a Outlet,
     pub(crate) stop: &'a Stop,
+    /// Whether somebody else leads the load, and may have gone on without us.
+    pub(crate) is_help: bool,
 }
 
 impl Reading<'_> {
     pub(crate) async fn run(self) -> Result<Effort, LoadError> {
         let Loader { store, clock, view, conversion, config, .. } = self.loader;
         let table = &conversion.table.name;
-        let prefix = format!("{}part/{}/", self.loader.prefix, self.record.name());
+        let prefix = self.loader.parts_of(self.record);
         let scan = config.scan.clone().unwrap_or_default();
         let budget = Budget::new(scan.read_units_per_second);
         let parallel = match self.record.method {
@@ -72,6 +74,11 @@ impl Reading<'_> {
                 info!(%table, items = rows, parts = self.parts.n, "the table is loaded");
                 return Ok(Effort::Done(Input::Loaded));
             }
+            // Rows of a load that was given up must not come after its deletes were sent again.
+            if self.is_help && self.loader.record().await?.as_ref() != Some(self.record) {
+                tasks.shutdown().await;
+                return Ok(Effort::Left);
+            }
             if !stop.is_asked() {
                 for n in (0..self.parts.n).filter(|it| !done.contains(it)) {
                     if parallel <= running.len() {
@@ -81,7 +88,14 @@ impl Reading<'_> {
                         continue;
                     }
                     let partition = format!("{prefix}{n:06}/");
-                    let lease = store.acquire(&partition, &self.loader.owner, clock.now()).await?;
+                    // What we hold and do not read is left from an effort that failed half way.
+                    let is_ours = |it: &&Lease| {
+                        it.partition == partition && it.owner == self.loader.owner && !it.free
+                    };
+                    let lease = match leases.iter().find(is_ours) {
+                        Some(lease) => Some(lease.clone()),
+                        None => store.acquire(&partition, &self.loader.owner, clock.now()).await?,
+                    };
                     let Some(lease) = lease else { continue };
                     running.insert(n);
                     let mark = lease.checkpoint.as_deref().map(Mark::read).unwrap_or_default();
@@ -115,7 +129,7 @@ impl Reading<'_> {
                         Err(PartError::Lease(error)) => return Err(error.into()),
                     }
                 }
-                () = tokio::time::sleep(self.loader.look) => {}
+                () = tokio::time::sleep(self.loader.pace.look) => {}
                 _ = report.tick() => self.report(),
                 () = &mut stop, if !stop.is_asked() => {}
             }
@@ -143,7 +157,7 @@ impl Reading<'_> {
                     on_damage: Box::new(move || {
                         view.change(&table.name, |it| it.files_damaged += 1);
                     }),
-                    retry_wait: self.loader.poll.min(RETRY_WAIT_MAX),
+                    retry_wait: self.loader.pace.poll.min(RETRY_WAIT_MAX),
                     state: State::New,
                 })
             }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aws::{Access, JsonService, S3};
-use coordination::LeaseStore;
+use coordination::{LeaseStore, acquire_again};
 use pipeline::{Clock, SourceError};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -16,7 +16,7 @@ use crate::{
     export::judge,
     follow::Stream,
     gaps::Gaps,
-    load::Remedy,
+    load::{self, Remedy},
     loader::Loader,
     rows::SLACK_MS,
 };
@@ -102,7 +102,12 @@ impl TableReader {
             on_gap: config.on_gap(),
         };
         let view_on_remove = stream_config(config).view_on_remove;
-        let load = Arc::default();
+        let known = Arc::default();
+        let pace = if is_aws(&dynamodb) {
+            load::Pace { poll: POLL, look: LOOK }
+        } else {
+            load::Pace { poll: POLL_LOCAL, look: LOOK_LOCAL }
+        };
         let deletes = Deletes {
             store,
             clock,
@@ -111,7 +116,8 @@ impl TableReader {
             table,
             view,
             view_on_remove,
-            load,
+            known,
+            pace,
         };
         Ok(TableReader {
             shared: shared.clone(),
@@ -172,7 +178,7 @@ impl TableReader {
     }
 
     fn is_aws(&self) -> bool {
-        self.dynamodb.endpoint().contains("amazonaws.com")
+        is_aws(&self.dynamodb)
     }
 
     /// Whether the table has, or had, something to load.
@@ -196,8 +202,7 @@ impl TableReader {
             conversion: self.conversion(0),
             deletes: self.deletes.clone(),
             view,
-            poll: if self.is_aws() { POLL } else { POLL_LOCAL },
-            look: if self.is_aws() { LOOK } else { LOOK_LOCAL },
+            pace: self.deletes.pace,
         })
     }
 
@@ -257,7 +262,8 @@ impl TableReader {
         let Shared { store, owner, clock, .. } = &self.shared;
         let partition = format!("{}streams/", self.prefix);
         for _ in 0..WRITES {
-            let lease = store.acquire(&partition, owner, clock.now()).await.map_err(failed)?;
+            let lease =
+                acquire_again(&**store, &partition, owner, clock.now()).await.map_err(failed)?;
             let Some(mut lease) = lease else {
                 tokio::time::sleep(WRITE_WAIT).await;
                 continue;
@@ -319,7 +325,7 @@ impl TableReader {
                 Ok((false, started_ms))
             }
             _ => {
-                let acquired = store.acquire(&partition, owner, now).await?;
+                let acquired = acquire_again(&**store, &partition, owner, now).await?;
                 let is_first = acquired.is_some();
                 if let Some(mut lease) = acquired {
                     lease.checkpoint = Some(now.0.to_string());
@@ -342,6 +348,10 @@ impl TableReader {
             Err(error) => Err(error),
         }
     }
+}
+
+fn is_aws(dynamodb: &JsonService) -> bool {
+    dynamodb.endpoint().contains("amazonaws.com")
 }
 
 pub(crate) fn stream_config(config: &TableConfig) -> StreamConfig {
