@@ -213,11 +213,12 @@ fn refused_to_pages(headers: &HeaderMap) -> Option<Response> {
 
 fn view(pipeline: &Pipeline, is_paused: bool) -> Value {
     let account = pipeline.accounts().now();
+    let problem = account.problem.clone().or_else(|| pipeline.source_problem());
     json!({
         "name": pipeline.name(),
-        "ready": pipeline.is_ready() && account.problem.is_none(),
+        "ready": pipeline.is_ready() && problem.is_none(),
         "paused": is_paused,
-        "problem": account.problem,
+        "problem": problem,
         "read": account.read,
         "added": account.added,
         "filtered": account.filtered,

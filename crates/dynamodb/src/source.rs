@@ -12,8 +12,9 @@ use tracing::warn;
 use crate::{
     Config, TableConfig, View,
     config::AwsBlock,
-    follow::{Following, Ready},
+    follow::Following,
     loader::Loader,
+    ready::Ready,
     table::{Shared, TableReader, failed},
 };
 

@@ -14,11 +14,11 @@ use crate::{
     deletes::Deletes,
     discovery::{DescribedTable, DiscoveryError, check_recovery, describe_table},
     export::judge,
-    follow::Stream,
     gaps::Gaps,
     load::{self, Remedy},
     loader::Loader,
     rows::SLACK_MS,
+    table_stream::Stream,
 };
 
 /// How often to ask how far an export is: of AWS, and of an endpoint on this machine.

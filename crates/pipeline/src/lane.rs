@@ -1,7 +1,7 @@
 //! A source's way into the pipeline: ordered lanes of batches.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -24,6 +24,7 @@ pub struct Outlet {
     lanes: mpsc::UnboundedSender<mpsc::Receiver<Batch>>,
     room: usize,
     ready: Arc<AtomicBool>,
+    problem: Arc<Mutex<Option<String>>>,
 }
 
 /// First in, first out. One per shard or export file.
@@ -35,7 +36,8 @@ impl Outlet {
     /// wait in one.
     pub fn with_room(room: usize) -> (Outlet, mpsc::UnboundedReceiver<mpsc::Receiver<Batch>>) {
         let (lanes, queues) = mpsc::unbounded();
-        (Outlet { lanes, room, ready: Arc::default() }, queues)
+        let (ready, problem) = (Arc::default(), Arc::default());
+        (Outlet { lanes, room, ready, problem }, queues)
     }
 
     /// Says that from here on nothing that happens is missed. Until a source says so, its pipeline
@@ -47,6 +49,17 @@ impl Outlet {
     /// Whether the source said that it is ready.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// Says what keeps a source from going on for now, although it tries again and again; `None` once
+    /// it goes on.
+    pub fn set_problem(&self, problem: Option<String>) {
+        *self.problem.lock().expect("no panics while locked") = problem;
+    }
+
+    /// What keeps the source from going on.
+    pub fn problem(&self) -> Option<String> {
+        self.problem.lock().expect("no panics while locked").clone()
     }
 
     /// Opens a lane. What is sent down it arrives in order; lanes do not wait for each other.
