@@ -166,7 +166,7 @@ async fn one_pipeline(State(api): State<Api>, Path(name): Path<String>) -> Respo
     }
 }
 
-/// `pause`, `resume` or `reload` a pipeline.
+/// `pause`, `resume` or `reload` a pipeline; or `load` its tables once more.
 async fn change(
     State(api): State<Api>,
     Path((name, change)): Path<(String, String)>,
@@ -179,9 +179,11 @@ async fn change(
     let done = match change.as_str() {
         "pause" => service.pause(&name).await.map(|()| json!({ "paused": name })),
         "resume" => service.resume(&name).await.map(|()| json!({ "resumed": name })),
+        "load" => service.load_again(&name).await.map(|all| json!({ "loading": all })),
         "reload" => service.reload(Some(&name)).await.map(|all| json!({ "reloaded": all })),
         _ => {
-            let problem = format!("there is no `{change}`; there are pause, resume and reload");
+            let problem =
+                format!("there is no `{change}`; there are pause, resume, reload and load");
             return (StatusCode::NOT_FOUND, Json(json!({ "error": problem }))).into_response();
         }
     };

@@ -3,10 +3,33 @@
 use std::sync::Arc;
 
 use coordination::{LeaseError, LeaseStore, acquire_again};
-use pipeline::Clock;
+use pipeline::{Clock, Timestamp};
 use tracing::error;
 
 use crate::{OnGap, View};
+
+/// Below which name the wishes of operators are noted, among the gaps.
+const ASKED: &str = "gap/asked/";
+
+/// Notes that somebody wants the table with this `prefix` loaded once more. Heals what is missing, as
+/// it does for a gap.
+pub(crate) async fn wish_for_load(
+    store: &dyn LeaseStore,
+    owner: &str,
+    prefix: &str,
+    now: Timestamp,
+) -> Result<(), LeaseError> {
+    let partition = format!("{prefix}{ASKED}{}/", now.0);
+    if let Some(lease) = acquire_again(store, &partition, owner, now).await? {
+        store.release(lease).await?;
+    }
+    Ok(())
+}
+
+/// Whether `partition` is such a wish for the table with this `prefix`.
+pub(crate) fn is_wish(partition: &str, prefix: &str) -> bool {
+    partition.strip_prefix(prefix).is_some_and(|it| it.starts_with(ASKED))
+}
 
 /// Where gaps of one table are noted, until somebody heals them. Cheap to clone.
 #[derive(Clone)]

@@ -12,6 +12,7 @@ use crate::{
     Conversion, OnGap, TableConfig, View,
     deletes::{Deletes, ReapplyError, record_name},
     export::Exports,
+    gaps::is_wish,
     load::{Action, Input, Load, Method, Pace, Parts, Record, Remedy, Stage, WAIT_MAX},
     reading::Reading,
 };
@@ -419,7 +420,9 @@ impl Loader {
         if record.as_ref().is_some_and(Record::is_under_way) {
             return Ok(());
         }
+        let is_wished = open.iter().any(|it| is_wish(&it.partition, &self.prefix));
         let method = match self.config.on_gap() {
+            _ if is_wished => self.method(),
             OnGap::Continue => None,
             OnGap::Export => Some(Method::Export),
             OnGap::Rescan => Some(Method::Scan),
@@ -430,11 +433,16 @@ impl Loader {
             let generation = record.map_or(1, |it| it.generation + 1);
             let wanted = Record::wanted(generation, method, now, self.pace.announcement());
             lease.checkpoint = Some(serde_json::to_string(&wanted)?);
-            warn!(
-                table = %self.conversion.table.name, gaps = open.len(),
-                "changes were lost, so the table is read again; items deleted in between stay in the \
-                 index until `verify --repair` finds them"
-            );
+            let table = &self.conversion.table.name;
+            if is_wished {
+                info!(%table, "the table is loaded once more, as was asked for");
+            } else {
+                warn!(
+                    %table, gaps = open.len(),
+                    "changes were lost, so the table is read again; items deleted in between stay in \
+                     the index until `verify --repair` finds them"
+                );
+            }
             self.deletes.keep_for(now, generation);
             self.store.release(lease).await?;
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::{
-    Conversion, Pace, StartPosition, TableConfig, View,
+    Conversion, Pace, StartPosition, TableArn, TableConfig, View,
     config::StreamConfig,
     deletes::Deletes,
     discovery::{DescribedTable, DiscoveryError, check_recovery, describe_table},
@@ -54,8 +54,7 @@ pub(crate) struct TableReader {
     /// That of the bucket.
     s3_access: Access,
     pub(crate) described: DescribedTable,
-    /// Of the table's entries in the store. Apart from those of shards, which all workers look at
-    /// again and again.
+    /// Of the table's entries in the store.
     prefix: String,
     pub(crate) deletes: Deletes,
     pub(crate) gaps: Gaps,
@@ -89,7 +88,7 @@ impl TableReader {
         let streams = JsonService::new(access, name, host, target).await.map_err(failed)?;
         let described = describe_table(&dynamodb, &config.table_arn).await.map_err(failed)?;
         let Shared { store, owner, pipeline, clock, view, .. } = shared.clone();
-        let prefix = format!(".tables/{pipeline}/{}/", config.table_arn.text);
+        let prefix = prefix_of(&pipeline, &config.table_arn);
         let table = described.table.name.clone();
         view.change(&table, |_| {});
         let gaps = Gaps {
@@ -348,6 +347,12 @@ impl TableReader {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Of a table's entries in the store. Apart from those of shards, which all workers look at again and
+/// again.
+pub(crate) fn prefix_of(pipeline: &str, table: &TableArn) -> String {
+    format!(".tables/{pipeline}/{}/", table.text)
 }
 
 fn is_aws(dynamodb: &JsonService) -> bool {
