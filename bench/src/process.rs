@@ -59,7 +59,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Killed(Child);
+/// A process that ends with this.
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -69,7 +70,7 @@ impl Drop for Killed {
 }
 
 /// The program beside this one.
-fn program() -> anyhow::Result<PathBuf> {
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("streamdex");
     anyhow::ensure!(program.exists(), "build it first: cargo build --release --bin streamdex");
     Ok(program)
@@ -108,7 +109,7 @@ async fn wait_ready(folder: &Path, rig: &Rig) -> anyhow::Result<()> {
 }
 
 /// Resident memory in MB.
-fn resident(child: &Killed) -> anyhow::Result<f64> {
+pub(crate) fn resident(child: &Killed) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.0.id()))?;
     let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
     let kilobytes: f64 = line.unwrap_or("0").trim().trim_end_matches(" kB").parse()?;

@@ -132,12 +132,12 @@ impl Following {
     fn tell_trouble(&mut self, outlet: &Outlet, is_round: bool, discovery: &mut Interval) {
         match self.trouble.take() {
             Some(trouble) => {
-                outlet.set_problem(Some(trouble));
+                outlet.set_problem("stream", Some(trouble));
                 discovery.reset_after(self.wait);
                 self.wait = (self.wait * 2).min(RETRY_WAIT_MAX);
             }
             None if is_round => {
-                outlet.set_problem(None);
+                outlet.set_problem("stream", None);
                 self.wait = RETRY_WAIT;
             }
             None => {}

@@ -231,6 +231,7 @@ impl Loader {
                 }
             };
             self.tell(&input);
+            self.show_problem(outlet);
             let segments = self.config.scan.as_ref().map_or(SEGMENTS, |it| it.segments);
             todo.extend(load.handle(self.clock.now(), segments, input));
         }
@@ -362,10 +363,22 @@ impl Loader {
             }
             Input::Refused(reason, Remedy::Wait) => {
                 warn!(%table, %reason, "the load has to wait");
+                return self.view.change(table, |it| it.problem.clone_from(reason));
             }
             Input::Refused(reason, _) => error!(%table, %reason, "the load cannot go on like this"),
+            // The moment to try again has come; whether that helps is not yet known.
+            Input::Waited => return,
             _ => {}
         }
+        self.view.change(table, |it| it.problem.clear());
+    }
+
+    /// Shows in health what keeps the load from going on.
+    pub(crate) fn show_problem(&self, outlet: &Outlet) {
+        let table = &self.conversion.table.name;
+        let tables = self.view.tables();
+        let problem = tables.get(table).map(|it| it.problem.clone()).filter(|it| !it.is_empty());
+        outlet.set_problem(&format!("load of {table}"), problem);
     }
 
     /// Reads parts beside whoever leads.

@@ -70,6 +70,7 @@ impl Reading<'_> {
                 it.parts_loaded = done.len() as u64;
                 it.loaded(clock.now(), rows);
             });
+            self.loader.show_problem(self.outlet);
             if done.len() == self.parts.n as usize {
                 info!(%table, items = rows, parts = self.parts.n, "the table is loaded");
                 return Ok(Effort::Done(Input::Loaded));
@@ -140,27 +141,18 @@ impl Reading<'_> {
         let Loader { dynamodb, clock, view, conversion, config, .. } = self.loader;
         let format = if self.parts.is_ion { ExportFormat::Ion } else { ExportFormat::DynamodbJson };
         let table = Arc::clone(&conversion.table);
-        let rows = Rows { table: Arc::clone(&table), read_ms: self.parts.read_ms, format };
+        let rows = Rows { table, read_ms: self.parts.read_ms, format };
         match (self.files.get(n as usize), &self.loader.s3) {
-            (Some(file), Some(s3)) => {
-                let view = view.clone();
-                Box::new(FilePieces {
-                    s3: s3.clone(),
-                    bucket: config
-                        .export
-                        .as_ref()
-                        .map(|it| it.s3_bucket.clone())
-                        .unwrap_or_default(),
-                    file: file.clone(),
-                    rows,
-                    skip: mark.rows,
-                    on_damage: Box::new(move || {
-                        view.change(&table.name, |it| it.files_damaged += 1);
-                    }),
-                    retry_wait: self.loader.pace.poll.min(RETRY_WAIT_MAX),
-                    state: State::New,
-                })
-            }
+            (Some(file), Some(s3)) => Box::new(FilePieces {
+                s3: s3.clone(),
+                bucket: config.export.as_ref().map(|it| it.s3_bucket.clone()).unwrap_or_default(),
+                file: file.clone(),
+                rows,
+                skip: mark.rows,
+                view: view.clone(),
+                retry_wait: self.loader.pace.poll.min(RETRY_WAIT_MAX),
+                state: State::New,
+            }),
             _ => Box::new(SegmentPieces {
                 dynamodb: dynamodb.clone(),
                 table: self.loader.table_name.clone(),

@@ -1,8 +1,11 @@
 //! A source's way into the pipeline: ordered lanes of batches.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures::{SinkExt, channel::mpsc};
@@ -24,7 +27,7 @@ pub struct Outlet {
     lanes: mpsc::UnboundedSender<mpsc::Receiver<Batch>>,
     room: usize,
     ready: Arc<AtomicBool>,
-    problem: Arc<Mutex<Option<String>>>,
+    problems: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// First in, first out. One per shard or export file.
@@ -36,8 +39,8 @@ impl Outlet {
     /// wait in one.
     pub fn with_room(room: usize) -> (Outlet, mpsc::UnboundedReceiver<mpsc::Receiver<Batch>>) {
         let (lanes, queues) = mpsc::unbounded();
-        let (ready, problem) = (Arc::default(), Arc::default());
-        (Outlet { lanes, room, ready, problem }, queues)
+        let (ready, problems) = (Arc::default(), Arc::default());
+        (Outlet { lanes, room, ready, problems }, queues)
     }
 
     /// Says that from here on nothing that happens is missed. Until a source says so, its pipeline
@@ -51,15 +54,20 @@ impl Outlet {
         self.ready.load(Ordering::Acquire)
     }
 
-    /// Says what keeps a source from going on for now, although it tries again and again; `None` once
-    /// it goes on.
-    pub fn set_problem(&self, problem: Option<String>) {
-        *self.problem.lock().expect("no panics while locked") = problem;
+    /// Says what keeps a part of a source, such as its stream, from going on for now, although it tries
+    /// again and again; `None` once it goes on.
+    pub fn set_problem(&self, part: &str, problem: Option<String>) {
+        let mut problems = self.problems.lock().expect("no panics while locked");
+        match problem {
+            Some(problem) => drop(problems.insert(part.to_owned(), problem)),
+            None => drop(problems.remove(part)),
+        }
     }
 
     /// What keeps the source from going on.
     pub fn problem(&self) -> Option<String> {
-        self.problem.lock().expect("no panics while locked").clone()
+        let problems = self.problems.lock().expect("no panics while locked");
+        problems.first_key_value().map(|(part, it)| format!("{part}: {it}"))
     }
 
     /// Opens a lane. What is sent down it arrives in order; lanes do not wait for each other.

@@ -299,7 +299,11 @@ impl State {
         self.objects.insert(format!("{n}/manifest-summary.checksum"), sum.into_bytes());
         self.objects.insert(format!("{n}/manifest-summary.json"), summary.to_string().into_bytes());
         self.objects.insert(format!("{n}/manifest-files.json"), list.into_bytes());
-        if end == "MISMATCHED" {
+        if end == "WRONG_CHECKSUM" {
+            let sum = STANDARD.encode(Md5::digest("something else"));
+            self.objects.insert(format!("{n}/manifest-summary.checksum"), sum.into_bytes());
+        }
+        if ["MISMATCHED", "WRONG_CHECKSUM"].contains(&end) {
             self.exports.insert(arn.to_owned(), ("COMPLETED", 0));
         }
         if end == "WITHOUT_FILES" {

@@ -141,9 +141,13 @@ async fn a_load_survives_any_number_of_crashes() {
 
 #[tokio::test]
 async fn an_export_that_fails_or_vanishes_is_made_again() {
-    for ends in
-        [vec!["FAILED"], vec!["VANISHED", "FAILED"], vec!["MISMATCHED"], vec!["WITHOUT_FILES"]]
-    {
+    for ends in [
+        vec!["FAILED"],
+        vec!["VANISHED", "FAILED"],
+        vec!["MISMATCHED"],
+        vec!["WRONG_CHECKSUM"],
+        vec!["WITHOUT_FILES"],
+    ] {
         let world = World::new(EXPORT).await;
         let expected = fill(&world.fake, 50);
         world.fake.change(|it| it.export_ends.clone_from(&ends));
