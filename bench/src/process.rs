@@ -59,7 +59,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Killed(Child);
+/// A process that ends with this.
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -69,7 +70,7 @@ impl Drop for Killed {
 }
 
 /// The program beside this one.
-fn program() -> anyhow::Result<PathBuf> {
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("streamdex");
     anyhow::ensure!(program.exists(), "it is built by `cargo xtask bench`");
     Ok(program)

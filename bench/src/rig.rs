@@ -41,17 +41,21 @@ impl Rig {
         Rig::at(&dynamodb_address, &opensearch_address).await
     }
 
-    /// Endpoints that run already.
-    pub(crate) async fn at(dynamodb: &str, opensearch: &str) -> anyhow::Result<Rig> {
-        let (dynamodb_address, opensearch_address) = (dynamodb.to_owned(), opensearch.to_owned());
+    /// Endpoints that somebody else has started.
+    pub(crate) async fn at(
+        dynamodb_address: &str,
+        opensearch_address: &str,
+    ) -> anyhow::Result<Rig> {
         let config = AwsConfig {
             region: Some("us-east-1".to_owned()),
-            endpoint: Some(dynamodb_address.clone()),
+            endpoint: Some(dynamodb_address.to_owned()),
             ..AwsConfig::default()
         };
         let access = Access::new(config, Environment::of([]));
         let dynamodb =
             JsonService::new(&access, "DYNAMODB", "dynamodb", "DynamoDB_20120810").await?;
+        let (dynamodb_address, opensearch_address) =
+            (dynamodb_address.to_owned(), opensearch_address.to_owned());
         Ok(Rig { dynamodb, dynamodb_address, opensearch_address, http: Http::plain() })
     }
 

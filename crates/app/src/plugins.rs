@@ -135,6 +135,16 @@ impl Built {
         self.dynamodb_source().map(|it| -> Box<dyn Source> { Box::new(it) })
     }
 
+    /// Has the tables of its source loaded once more; says which.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to load, or nobody can be told.
+    pub(crate) async fn load_again(&self) -> Result<Vec<String>, String> {
+        let source = self.dynamodb_source().ok_or("this pipeline has no source of its own")?;
+        source.load_again().await.map_err(|error| error.to_string())
+    }
+
     /// The settings of its source, if it has one of its own.
     pub(crate) fn source_config(&self) -> Option<&dynamodb::Config> {
         self.source.as_ref()

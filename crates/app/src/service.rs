@@ -206,6 +206,16 @@ impl Service {
         Ok(())
     }
 
+    /// Has the tables of a pipeline loaded once more, beside their streams; says which.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such pipeline, or none of its tables has an `export` or `scan`.
+    pub(crate) async fn load_again(&self, name: &str) -> Result<Vec<String>, NotDone> {
+        let built = self.look(|all| all.iter().find(|it| it.name() == name).map(Running::built));
+        built.ok_or(NotDone::Unknown)?.load_again().await.map_err(NotDone::Refused)
+    }
+
     /// A pipeline with a source of its own, to change it. It must be put back.
     fn take_source(&self, name: &str) -> Result<Running, NotDone> {
         self.look(|all| {

@@ -157,6 +157,12 @@ impl Pipeline {
         outlet.as_ref().is_some_and(Outlet::is_ready)
     }
 
+    /// What keeps its source from going on for now, although it tries.
+    pub fn source_problem(&self) -> Option<String> {
+        let outlet = self.0.outlet.lock().expect("no panics while locked");
+        outlet.as_ref().and_then(Outlet::problem)
+    }
+
     /// Runs until the source has nothing more to read, or was asked to stop, and everything it sent
     /// is settled.
     ///

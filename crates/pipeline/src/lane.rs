@@ -1,8 +1,11 @@
 //! A source's way into the pipeline: ordered lanes of batches.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures::{SinkExt, channel::mpsc};
@@ -26,6 +29,7 @@ pub struct Outlet {
     budget: Budget,
     clock: Clock,
     ready: Arc<AtomicBool>,
+    problems: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// First in, first out. One per shard or export file.
@@ -51,7 +55,8 @@ impl Outlet {
         room: usize,
     ) -> (Outlet, mpsc::UnboundedReceiver<mpsc::Receiver<Batch>>) {
         let (lanes, queues) = mpsc::unbounded();
-        (Outlet { lanes, room, budget, clock, ready: Arc::default() }, queues)
+        let (ready, problems) = (Arc::default(), Arc::default());
+        (Outlet { lanes, room, budget, clock, ready, problems }, queues)
     }
 
     /// Says that from here on nothing that happens is missed. Until a source says so, its pipeline
@@ -63,6 +68,22 @@ impl Outlet {
     /// Whether the source said that it is ready.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// Says what keeps a part of a source, such as its stream, from going on for now, although it tries
+    /// again and again; `None` once it goes on.
+    pub fn set_problem(&self, part: &str, problem: Option<String>) {
+        let mut problems = self.problems.lock().expect("no panics while locked");
+        match problem {
+            Some(problem) => drop(problems.insert(part.to_owned(), problem)),
+            None => drop(problems.remove(part)),
+        }
+    }
+
+    /// What keeps the source from going on.
+    pub fn problem(&self) -> Option<String> {
+        let problems = self.problems.lock().expect("no panics while locked");
+        problems.first_key_value().map(|(part, it)| format!("{part}: {it}"))
     }
 
     /// Opens a lane. What is sent down it arrives in order; lanes do not wait for each other.

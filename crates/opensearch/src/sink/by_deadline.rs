@@ -25,7 +25,7 @@ use crate::{
     bulk::Rest,
     client::RequestError,
     config::{OnFailure, VersionType},
-    index::EnsureError,
+    index::{EnsureError, Kind},
     latest::{Backlog, is_configuration},
 };
 
@@ -302,16 +302,21 @@ impl OpenSearchSink {
 
     /// Creates the indices of a request that are missing. Says why it must wait, if it must.
     async fn ensure_by(&self, bulk: &Bulk) -> Result<Option<String>, SinkError> {
-        let Some(indices) = &self.indices else { return Ok(None) };
         for index in bulk.indices.iter().filter_map(|it| name_of(it)) {
-            match indices.ensure(&self.client, &self.shape.names(&index)).await {
-                Ok(()) => {}
+            match self.indices.ensure(&self.client, &self.shape.names(&index)).await {
+                Ok(Kind::DataStream) => {
+                    return Err(SinkError(format!(
+                        "`{index}` is a data stream, which a Lambda function does not write to; name \
+                         an index, or use `streamdex run`"
+                    )));
+                }
+                Ok(_) => {}
                 Err(EnsureError::Away(problem)) => return Ok(Some(problem)),
                 Err(EnsureError::Forbidden(problem)) => return Err(SinkError(problem)),
                 // Each of its documents will be told the reason.
                 Err(EnsureError::Refused(problem)) => {
                     warn!(index, problem, "the index is not as it should be");
-                    indices.take_as_it_is(&index).await;
+                    self.indices.take_as_it_is(&index).await;
                 }
             }
         }
