@@ -10,8 +10,12 @@
 
 #[path = "simulation/ends.rs"]
 mod ends;
+#[path = "simulation/exports.rs"]
+mod exports;
 #[path = "simulation/load.rs"]
 mod load;
+#[path = "simulation/part.rs"]
+mod part;
 #[path = "simulation/worker.rs"]
 mod worker;
 
@@ -29,7 +33,7 @@ use pipeline::Timestamp;
 
 use crate::{
     ends::{Index, Ledger, Table},
-    load::{Loads, Row},
+    exports::{Loads, Row},
     worker::{PREFIX, Worker},
 };
 

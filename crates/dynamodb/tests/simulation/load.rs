@@ -11,97 +11,24 @@ use std::{
 
 use coordination::{Lease, LeaseError, LeaseStore, acquire_again};
 use dynamodb::{
-    ExportFormat, Frontier, Rows,
-    load::{
-        Action, Described, Input, Known, Load, Method, Pace, Parts, Record, Remedy, Stage, WAIT_MAX,
-    },
+    ExportFormat, Rows,
+    load::{Action, Input, Known, Load, Method, Pace, Parts, Record, Remedy, Stage, WAIT_MAX},
 };
 use futures::FutureExt;
 use pipeline::{Table, Timestamp};
 
-use crate::Shared;
+use crate::{
+    Shared,
+    exports::{End, Row},
+    part::Part,
+};
 
 const RECORD: &str = ".tables/books/load/";
 const PARTS: &str = ".tables/books/part/";
 pub(crate) const PACE: Pace = Pace { poll: Duration::from_secs(20), look: Duration::from_secs(5) };
 const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// How many parts a worker reads at a time, and how many rows of one may be on their way, in pieces.
+/// How many parts a worker reads at a time.
 const PARALLEL: usize = 2;
-const PIECES_MAX: usize = 3;
-const ROWS_MAX: usize = 2;
-
-/// A row: its key, and the value it had.
-pub(crate) type Row = (u8, u32);
-
-/// What exists once, and outlives every worker.
-#[derive(Debug)]
-pub(crate) struct Loads {
-    pub(crate) method: Method,
-    /// How long exports take at most.
-    pub(crate) export_max: Duration,
-    exports: Vec<Export>,
-    by_token: BTreeMap<String, usize>,
-    /// Deletes by load, each with its version.
-    kept: BTreeMap<u32, Vec<(usize, u64)>>,
-    /// An operator wants the table loaded once more.
-    pub(crate) again_wanted: bool,
-    pub(crate) rows: Account,
-    pub(crate) n_again: u32,
-}
-
-/// What became of the rows.
-#[derive(Debug, Default)]
-pub(crate) struct Account {
-    pub(crate) read: usize,
-    pub(crate) delivered: usize,
-    pub(crate) returned: usize,
-    pub(crate) dropped: usize,
-}
-
-/// An export at DynamoDB and in its bucket.
-#[derive(Debug)]
-struct Export {
-    moment: Timestamp,
-    ready: Timestamp,
-    end: End,
-    /// One file has nothing in it.
-    files: Vec<Vec<Row>>,
-    /// By file: which rows have arrived at the index at least once.
-    arrived: Vec<BTreeSet<u8>>,
-}
-
-/// How an export ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Good,
-    Failed,
-    Vanished,
-    /// The manifests do not fit.
-    Mismatched,
-    /// A file is missing.
-    Incomplete,
-}
-
-impl Loads {
-    pub(crate) fn new(method: Method, export_max: Duration) -> Loads {
-        Loads {
-            method,
-            export_max,
-            exports: Vec::new(),
-            by_token: BTreeMap::new(),
-            kept: BTreeMap::new(),
-            again_wanted: false,
-            rows: Account::default(),
-            n_again: 0,
-        }
-    }
-
-    /// Whether an export is being made, and takes long.
-    pub(crate) fn is_slow(&self, now: Timestamp) -> bool {
-        let slow = now.after(Duration::from_mins(10));
-        self.exports.last().is_some_and(|it| it.end == End::Good && slow < it.ready)
-    }
-}
 
 /// One worker's part in it.
 #[derive(Default)]
@@ -133,22 +60,8 @@ struct Lead {
     renew_at: Timestamp,
 }
 
-/// A part being read.
-struct Part {
-    lease: Lease,
-    /// Where it goes on: a row of a file, a key of a scan.
-    next: usize,
-    at_end: bool,
-    n_sent: u64,
-    frontier: Frontier<u64>,
-    /// Each with the rows of it, and where the part stands behind them.
-    in_flight: Vec<(u64, Vec<Row>)>,
-    marks: VecDeque<(u64, usize)>,
-    unsaved: bool,
-}
-
 /// How an effort ended that is not through.
-enum Broken {
+pub(crate) enum Broken {
     /// Somebody else goes on.
     Lost,
     /// The store or the pipeline failed. What is held stays held, and is taken up again.
@@ -161,7 +74,7 @@ impl From<LeaseError> for Broken {
     }
 }
 
-fn at_once<T>(done: impl Future<Output = T>) -> T {
+pub(crate) fn at_once<T>(done: impl Future<Output = T>) -> T {
     done.now_or_never().expect("a store in memory")
 }
 
@@ -499,192 +412,9 @@ fn pick(reading: &BTreeMap<u32, Part>, rng: &mut fastrand::Rng) -> Option<u32> {
 }
 
 /// The version of all rows of a load.
-fn version(record: &Record) -> u64 {
+pub(crate) fn version(record: &Record) -> u64 {
     let Stage::Loading(Parts { read_ms, .. }) = &record.stage else { return 0 };
     let (name, partition_key) = ("books".to_owned(), "k".to_owned());
     let table = Arc::new(Table { name, partition_key, sort_key: None });
     Rows { table, read_ms: *read_ms, format: ExportFormat::DynamodbJson }.version()
-}
-
-impl Part {
-    fn new(lease: Lease) -> Part {
-        let next = lease.checkpoint.as_ref().map_or(0, |it| it.parse().unwrap());
-        Part {
-            lease,
-            next,
-            at_end: false,
-            n_sent: 0,
-            frontier: Frontier::default(),
-            in_flight: Vec::new(),
-            marks: VecDeque::new(),
-            unsaved: false,
-        }
-    }
-
-    /// As a turn of `PartReader::run`; says whether it is over.
-    fn step(
-        &mut self,
-        n: u32,
-        record: &Record,
-        parts: &Parts,
-        store: &dyn LeaseStore,
-        now: Timestamp,
-        shared: &mut Shared,
-    ) -> Result<bool, Broken> {
-        if self.at_end && self.frontier.in_flight() == 0 {
-            if let Some(export) = shared.export_of(record) {
-                let file = &export.files[n as usize];
-                let arrived = &export.arrived[n as usize];
-                assert!(file.iter().all(|it| arrived.contains(&it.0)), "{n} is done too early");
-            }
-            self.lease.done = true;
-            return match at_once(store.release(self.lease.clone())) {
-                Err(error) if !error.is_lost() => Err(Broken::Failed),
-                _ => Ok(true),
-            };
-        }
-        if self.unsaved && shared.rng.u32(0..3) == 0 {
-            return match at_once(store.save(&mut self.lease, now)) {
-                Ok(()) => {
-                    self.unsaved = false;
-                    Ok(false)
-                }
-                Err(error) if error.is_lost() => Ok(true),
-                // It gives up after a while.
-                Err(_) if shared.happens(1, 3) => Err(Broken::Failed),
-                Err(_) => Ok(false),
-            };
-        }
-        if !self.in_flight.is_empty() && (self.at_end || shared.rng.bool()) {
-            return self.settle(n, record, store, shared);
-        }
-        if self.at_end || PIECES_MAX <= self.frontier.in_flight() {
-            return Ok(false);
-        }
-        let (rows, next, at_end) = shared.rows(record, parts, n, self.next);
-        (self.next, self.at_end) = (next, at_end);
-        if !rows.is_empty() {
-            shared.loads.as_mut().unwrap().rows.read += rows.len();
-            self.n_sent += 1;
-            self.frontier.sent(self.n_sent);
-            self.in_flight.push((self.n_sent, rows));
-            self.marks.push_back((self.n_sent, next));
-        }
-        Ok(false)
-    }
-
-    fn settle(
-        &mut self,
-        n: u32,
-        record: &Record,
-        store: &dyn LeaseStore,
-        shared: &mut Shared,
-    ) -> Result<bool, Broken> {
-        let at = shared.rng.usize(0..self.in_flight.len());
-        let (sent, rows) = self.in_flight.swap_remove(at);
-        let failed = shared.happens(1, 20);
-        if !failed || shared.rng.bool() {
-            shared.apply_rows(version(record), &rows);
-            if let Some(export) = shared.export_of(record) {
-                export.arrived[n as usize].extend(rows.iter().map(|it| it.0));
-            }
-        }
-        let account = &mut shared.loads.as_mut().unwrap().rows;
-        if failed {
-            account.returned += rows.len();
-            return match at_once(store.release(self.lease.clone())) {
-                Err(error) if !error.is_lost() => Err(Broken::Failed),
-                _ => Ok(true),
-            };
-        }
-        account.delivered += rows.len();
-        if let Some(reached) = self.frontier.delivered(sent) {
-            while let Some((_, mark)) = self.marks.pop_front_if(|it| it.0 <= reached) {
-                self.lease.checkpoint = Some(mark.to_string());
-            }
-            self.unsaved = true;
-        }
-        Ok(false)
-    }
-}
-
-impl Shared {
-    /// Begins an export, or finds the one that was begun with the token.
-    fn export(&mut self, token: &str) -> usize {
-        let loads = self.loads.as_mut().unwrap();
-        if let Some(n) = loads.by_token.get(token) {
-            return *n;
-        }
-        let n = loads.exports.len();
-        loads.by_token.insert(token.to_owned(), n);
-        let end = match self.rng.u32(0..12) {
-            _ if self.is_calm => End::Good,
-            0 => End::Failed,
-            1 => End::Vanished,
-            2 => End::Mismatched,
-            3 => End::Incomplete,
-            _ => End::Good,
-        };
-        let max = if end == End::Good { loads.export_max } else { Duration::from_secs(30) };
-        let takes = max.mul_f64(0.5 + self.rng.f64() / 2.0);
-        let mut files: Vec<Vec<Row>> = vec![Vec::new(); self.rng.usize(1..4)];
-        for (key, value) in &self.table.items {
-            let file = self.rng.usize(0..files.len());
-            files[file].push((*key, *value));
-        }
-        let arrived = vec![BTreeSet::new(); files.len()];
-        let ready = self.now.after(takes);
-        loads.exports.push(Export { moment: self.now, ready, end, files, arrived });
-        n
-    }
-
-    fn described(&self, arn: &str) -> Described {
-        let export = &self.loads.as_ref().unwrap().exports[arn.parse::<usize>().unwrap()];
-        match export.end {
-            _ if self.now < export.ready => Described::InProgress,
-            End::Failed => Described::Failed("no space".to_owned()),
-            End::Vanished => Described::Vanished,
-            _ => Described::Completed("summary".to_owned()),
-        }
-    }
-
-    fn planned(&self, arn: &str) -> Option<Parts> {
-        let export = &self.loads.as_ref().unwrap().exports[arn.parse::<usize>().unwrap()];
-        (export.end != End::Mismatched).then(|| Parts {
-            read_ms: export.moment.0,
-            n: u32::try_from(export.files.len()).unwrap(),
-            items: None,
-            files_key: arn.to_owned(),
-            is_ion: false,
-        })
-    }
-
-    /// The export whose files are being read.
-    fn export_of(&mut self, record: &Record) -> Option<&mut Export> {
-        let Stage::Loading(parts) = &record.stage else { return None };
-        let n: usize = parts.files_key.parse().ok()?;
-        self.loads.as_mut()?.exports.get_mut(n)
-    }
-
-    /// Some rows of a part, from `next` on; where it goes on behind them, and whether that is the end.
-    fn rows(
-        &mut self,
-        record: &Record,
-        parts: &Parts,
-        n: u32,
-        next: usize,
-    ) -> (Vec<Row>, usize, bool) {
-        let n_rows = self.rng.usize(1..=ROWS_MAX);
-        if let Some(export) = self.export_of(record) {
-            let file = &export.files[n as usize];
-            let end = (next + n_rows).min(file.len());
-            return (file[next..end].to_vec(), end, end == file.len());
-        }
-        // A scan reads what is there at the moment.
-        let in_part = |it: &&u8| u32::from(**it) % parts.n == n && next <= usize::from(**it);
-        let keys: Vec<u8> = self.table.items.keys().filter(in_part).take(n_rows).copied().collect();
-        let rows: Vec<Row> = keys.iter().map(|it| (*it, self.table.items[it])).collect();
-        let after = keys.last().map_or(next, |it| usize::from(*it) + 1);
-        (rows, after, keys.len() < n_rows)
-    }
 }
