@@ -234,3 +234,6 @@ fn builder<'a>(index: &'a Index, snapshot: &'a Snapshot, now_ms: u64) -> Builder
         now_ms,
     }
 }
+
+#[cfg(test)]
+mod tests;

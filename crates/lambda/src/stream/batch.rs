@@ -162,7 +162,7 @@ impl Reader<'_> {
         } else {
             Document::Item(self.payload.slice(record.new_image.clone()))
         };
-        let mut metadata = Map::new();
+        let mut metadata = Map::default();
         metadata.insert("document_id".to_owned(), Value::String(id));
         metadata.insert("index_name".to_owned(), Value::String(index));
         let body = self.payload.clone();
