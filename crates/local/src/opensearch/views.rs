@@ -145,11 +145,11 @@ pub(super) fn open_scroll(
     let held = Held::new(view, Some(request), keep, call.now_ms);
     let id = format!("{SCROLL}{}", server.node.new_id());
     server.views.add(id.clone(), held.clone(), SCROLLS_MAX)?;
-    page(server, call, id, held)
+    page(server, call, &id, held)
 }
 
 /// The next page of a scroll.
-fn page(server: &Server, call: &Call, id: String, mut held: Held) -> Result<Answer> {
+fn page(server: &Server, call: &Call, id: &str, mut held: Held) -> Result<Answer> {
     let Some(request) = &mut held.request else { return Err(cannot_parse()) };
     let found = held.view.search(request, call.now_ms)?;
     if let Some(last) = &found.last {
@@ -158,9 +158,9 @@ fn page(server: &Server, call: &Call, id: String, mut held: Held) -> Result<Answ
     let took = server.clock.now_ms().saturating_sub(call.now_ms);
     let total_as_int = call.flag("rest_total_hits_as_int", false)?;
     let mut answer = render(found, request, took, total_as_int);
-    answer.scroll_id = Some(id.clone());
+    answer.scroll_id = Some(id.to_owned());
     let keep = held.keep;
-    server.views.put_back(&id, held.kept(keep, call.now_ms));
+    server.views.put_back(id, held.kept(keep, call.now_ms));
     Ok(Answer::json(&answer))
 }
 
@@ -183,7 +183,7 @@ pub(super) fn scroll(server: &Server, call: &Call) -> Result<Answer> {
     if let Some(keep) = said("scroll") {
         held.keep = keep_alive(&keep)?;
     }
-    page(server, call, id, held)
+    page(server, call, &id, held)
 }
 
 /// `DELETE /_search/scroll`
