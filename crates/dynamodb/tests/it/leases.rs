@@ -125,7 +125,7 @@ async fn a_load_goes_on_whatever_write_of_its_leases_fails() {
         // Not the first write, which is part of the start.
         let store = failing(&world, call, names, 0);
         let running = world.start_with(Arc::<Failing>::clone(&store));
-        eventually("it has begun", || world.table().stage != "").await;
+        eventually("it has begun", || !world.table().stage.is_empty()).await;
         store.left.store(1, Ordering::Release);
         eventually("it is loaded", || world.table().stage == "done").await;
         assert_eq!(world.index.values().len(), 30, "{call:?} {names}");

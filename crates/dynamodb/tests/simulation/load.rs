@@ -83,8 +83,8 @@ fn record(store: &dyn LeaseStore) -> Result<Option<Record>, LeaseError> {
     Ok(lease.and_then(|it| it.checkpoint).map(|it| serde_json::from_str(&it).unwrap()))
 }
 
-fn text(record: &Record) -> Option<String> {
-    Some(serde_json::to_string(record).unwrap())
+fn text(record: &Record) -> String {
+    serde_json::to_string(record).unwrap()
 }
 
 /// How far the load is, for whoever looks from outside.
@@ -105,7 +105,7 @@ impl Loader {
         if record(store).unwrap().is_none() {
             let mut lease = at_once(store.acquire(RECORD, owner, now)).unwrap().unwrap();
             let wanted = Record::wanted(1, loads.method, now, Duration::ZERO);
-            lease.checkpoint = text(&wanted);
+            lease.checkpoint = Some(text(&wanted));
             at_once(store.release(lease)).unwrap();
         }
         let known = record(store).unwrap().filter(|it| it.stage != Stage::Done);
@@ -124,14 +124,13 @@ impl Loader {
         if deletes.is_empty() || shared.loads.is_none() {
             return Ok(());
         }
-        let load = match self.known.load(now, PACE) {
-            Some(load) => load,
-            None => {
-                let under_way = record(store)?.filter(Record::is_under_way);
-                let load = under_way.map_or(0, |it| it.generation);
-                self.known = Known::at(now, load);
-                load
-            }
+        let load = if let Some(load) = self.known.load(now, PACE) {
+            load
+        } else {
+            let under_way = record(store)?.filter(Record::is_under_way);
+            let load = under_way.map_or(0, |it| it.generation);
+            self.known = Known::at(now, load);
+            load
         };
         if load != 0 {
             // It is a write like any other.
@@ -209,7 +208,7 @@ impl Loader {
             };
             let (generation, wait) = (seen.generation + 1, PACE.announcement());
             let wanted = Record::wanted(generation, seen.method, now, wait);
-            lease.checkpoint = text(&wanted);
+            lease.checkpoint = Some(text(&wanted));
             self.known = Known::at(now, generation);
             at_once(store.release(lease))?;
             shared.loads.as_mut().unwrap().again_wanted = false;
@@ -237,7 +236,7 @@ impl Loader {
         let Some(action) = lead.todo.pop_front() else { unreachable!("one leads to another") };
         let input = match &action {
             Action::Save(record) => {
-                lead.lease.checkpoint = text(record);
+                lead.lease.checkpoint = Some(text(record));
                 at_once(store.save(&mut lead.lease, now))?;
                 None
             }
