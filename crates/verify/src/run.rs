@@ -125,7 +125,7 @@ struct Run<'a> {
     groups: FuturesUnordered<Group<'a>>,
 }
 
-impl<'a> Run<'a> {
+impl Run<'_> {
     fn progress(&self) -> Progress {
         let Report { items, listed, .. } = self.report;
         Progress { items, listed, wrong: self.report.n_wrong() }

@@ -20,6 +20,7 @@ const LAG: Duration = Duration::from_secs(4);
 const BEGAN_MS: u64 = 1_764_000_000_000;
 
 /// A table, an index, and the changes on their way from one to the other.
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 struct World {
     rng: Rng,
     items: BTreeMap<u32, u32>,
