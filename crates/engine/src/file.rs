@@ -131,10 +131,9 @@ pub fn load(paths: &[PathBuf], reading: &Reading<'_>) -> Result<Loaded, Problems
         osis::check(&pipelines, &mut found);
     }
     if pipelines.is_empty() && found.errors.is_empty() {
-        let problem = "no pipeline is defined";
-        found.error(
-            ConfigError::new("", problem).with_help("write `name:` with a `source` and a `sink`"),
-        );
+        let names: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
+        let problem = ConfigError::new(names.join(", "), "no pipeline is defined");
+        found.error(problem.with_help("write `name:` with a `source` and a `sink`"));
     }
     found.finish(|warnings| Loaded { pipelines, extension, stand_ins, warnings })
 }
