@@ -16,6 +16,7 @@ mod secrets;
 mod service;
 mod status;
 mod stdout;
+mod tls;
 
 use std::{io::IsTerminal, process::ExitCode};
 

@@ -57,16 +57,28 @@ pub(crate) fn stop_on_signal() -> Stop {
     stop
 }
 
-/// Listens at `address`, which `option` set.
+/// Listens at `address`, which `option` set. Other machines are let in only where `is_guarded`: who
+/// comes from there needs a password.
 ///
 /// # Errors
 ///
-/// When the address is not on this machine only, or is taken.
-pub(crate) async fn listen(option: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    if !address.ip().is_loopback() {
+/// When other machines could come in and need none, or the address is taken.
+pub(crate) async fn listen(
+    option: &str,
+    address: SocketAddr,
+    is_guarded: bool,
+) -> Result<TcpListener, Failure> {
+    if !address.ip().is_loopback() && !is_guarded {
+        let remedy = match option {
+            "--api" => {
+                "set a password, `authentication: {http_basic: {username: …, password: …}}`, in \
+                        the file that `--config` of `streamdex run` names, or "
+            }
+            _ => "",
+        };
         return Err(Failure::wrong(format!(
-            "{option} {address} would be open to other machines, and this version has no passwords \
-             to protect it; use an address that begins with 127., and a proxy in front of it"
+            "{option} {address} would be open to other machines, and nothing protects it; {remedy}use \
+             an address that begins with 127., and a proxy in front of it"
         )));
     }
     TcpListener::bind(address).await.map_err(|error| {

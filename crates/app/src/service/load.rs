@@ -22,25 +22,13 @@ use crate::{
 pub(crate) struct Files {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) dialect: Dialect,
-    /// The shortest time in which one of the secrets is to be read again.
-    refresh: Option<Duration>,
 }
 
 impl Files {
     /// Those at `paths`.
     pub(crate) fn at(paths: &[PathBuf], osis: bool) -> Files {
         let dialect = if osis { Dialect::Osis } else { Dialect::DataPrepper };
-        Files { paths: paths.to_vec(), dialect, refresh: None }
-    }
-
-    /// The same, knowing how often the secrets of `loaded` are to be read again.
-    pub(crate) fn refreshed_for(self, loaded: &Loaded) -> Files {
-        let intervals = loaded.extension.secrets.iter().filter_map(|it| it.refresh_interval);
-        Files { refresh: intervals.min(), ..self }
-    }
-
-    pub(super) fn refresh_interval(&self) -> Option<Duration> {
-        self.refresh
+        Files { paths: paths.to_vec(), dialect }
     }
 
     /// Reads them, with something in place of each secret: nobody is asked.
@@ -76,6 +64,11 @@ impl Files {
         let reading = Reading { dialect: self.dialect, environment: &variable, secrets };
         load(&self.paths, &reading).map_err(|problems| Failure::mistakes(&problems))
     }
+}
+
+/// How often to read again the secret that is to be read again most often.
+pub(super) fn refresh_interval(loaded: &Loaded) -> Option<Duration> {
+    loaded.extension.secrets.iter().filter_map(|it| it.refresh_interval).min()
 }
 
 /// Builds every pipeline, and tells every mistake of all of them. In the order of the files.
