@@ -261,7 +261,9 @@ impl<'a> Cursor<'a> {
         Malformed { at: self.at }
     }
 
-    /// From inside a string to past its closing quote; returns where that quote is.
+    /// From inside a string to past its closing quote; returns where that quote is. A control
+    /// character must be escaped: texts are copied as they stand, and a line break in one would end
+    /// the line of a bulk request.
     #[inline]
     fn string_end(&mut self) -> Result<usize> {
         let mut at = self.at;
@@ -269,7 +271,9 @@ impl<'a> Cursor<'a> {
             // Eight bytes at a time: a byte of the word is zero where the text has what we look for.
             while let Some(chunk) = self.text.get(at..at + 8) {
                 let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-                let found = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
+                let found = zero_bytes(word ^ QUOTES)
+                    | zero_bytes(word ^ BACKSLASHES)
+                    | control_bytes(word);
                 if found != 0 {
                     at += (found.trailing_zeros() / 8) as usize;
                     break;
@@ -281,8 +285,13 @@ impl<'a> Cursor<'a> {
                     self.at = at + 1;
                     return Ok(at);
                 }
-                Some(b'\\') => at += 2,
-                Some(_) => at += 1,
+                // What is escaped is looked at by whoever undoes it.
+                Some(b'\\') => match self.text.get(at + 1) {
+                    Some(b' '..) | None => at += 2,
+                    Some(_) => return Err(Malformed { at }),
+                },
+                Some(b' '..) => at += 1,
+                Some(_) => return Err(Malformed { at }),
                 None => return Err(Malformed { at: self.text.len() }),
             }
         }
@@ -338,6 +347,12 @@ const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
 #[inline]
 const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGH_BITS
+}
+
+/// The high bit of every byte below a space; of bytes behind such a one, too, perhaps.
+#[inline]
+const fn control_bytes(word: u64) -> u64 {
+    word.wrapping_sub(ONES * b' ' as u64) & !word & HIGH_BITS
 }
 
 /// The text between the quotes of a JSON string, with its escapes resolved.
@@ -448,6 +463,19 @@ mod tests {
         }
         let deep = "[".repeat(DEPTH_MAX + 1) + &"]".repeat(DEPTH_MAX + 1);
         assert!(Cursor::new(deep.as_bytes()).skip().is_err());
+    }
+
+    /// Found by `cargo xtask fuzz items`.
+    #[test]
+    fn control_characters_must_be_escaped() {
+        for text in
+            ["\"a\nb\"", "\"\t\"", "\"12345678901\u{1f}2345\"", "\"a\\\n\"", "\"\0aaaaaaa\""]
+        {
+            assert!(Cursor::new(text.as_bytes()).string().is_err(), "{text:?}");
+        }
+        for text in [r#""a\nb""#, "\" ~\u{7f}é\"", r#""1234567\"89""#] {
+            assert!(Cursor::new(text.as_bytes()).string().is_ok(), "{text:?}");
+        }
     }
 
     #[test]
