@@ -1,6 +1,10 @@
 //! What a process owes the system: logs, signals, listening sockets.
 
-use std::{future::pending, io::IsTerminal, net::SocketAddr};
+use std::{
+    future::pending,
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+};
 
 use pipeline::Stop;
 use tokio::net::TcpListener;
@@ -23,7 +27,7 @@ pub(crate) fn log(filter: &str) {
 /// written again below them.
 struct LogLines;
 
-impl std::io::Write for LogLines {
+impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let mut out = std::io::stderr().lock();
         if crate::status::is_live() {
@@ -35,6 +39,14 @@ impl std::io::Write for LogLines {
 
     fn flush(&mut self) -> std::io::Result<()> {
         std::io::stderr().flush()
+    }
+}
+
+/// Prints a line that the command was asked for. Where nobody reads any more, as behind `head`, there
+/// is nothing left to do.
+pub(crate) fn say(line: &dyn std::fmt::Display) {
+    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
+        std::process::exit(0);
     }
 }
 

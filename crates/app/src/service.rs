@@ -22,8 +22,14 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 pub(crate) use self::load::{Files, build_all};
-use self::running::{Running, linked};
-use crate::{failure::Failure, plugins::Surroundings};
+use self::{
+    load::build_quietly,
+    running::{Running, linked},
+};
+use crate::{
+    failure::{Failure, warn_of},
+    plugins::Surroundings,
+};
 
 /// How long what is on its way may take to become safe once we are asked to stop. What is not safe
 /// by then is read again at the next start.
@@ -255,7 +261,8 @@ impl Service {
         let _changing = self.changing.lock().await;
         let refused = |failure: Failure| NotDone::Refused(failure.text().to_owned());
         let loaded = self.files.load(&self.surroundings.environment).await.map_err(refused)?;
-        let new = Running::all(build_all(&loaded, &self.surroundings).map_err(refused)?, &loaded);
+        let (built, warnings) = build_quietly(&loaded, &self.surroundings).map_err(refused)?;
+        let new = Running::all(built, &loaded);
         let changed = self.look(|old| running::changed(old, &new, name))?;
         let groups = linked(&loaded);
         let is_affected = |name: &str| {
@@ -270,6 +277,9 @@ impl Service {
             });
             return Ok(Vec::new());
         }
+        // Every hour the same warnings, of files that nobody touched, would be no news.
+        warn_of(&loaded.warnings);
+        warn_of(&warnings);
         for it in new.iter().filter(|it| is_affected(it.name())) {
             let problem = |problem| NotDone::Refused(format!("pipeline {}: {problem}", it.name()));
             it.built().check().await.map_err(problem)?;

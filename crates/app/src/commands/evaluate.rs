@@ -9,6 +9,7 @@ use pipeline::{Document, Event, Map, Origin, Table, Value};
 use crate::{
     cli::{Evaluate, EventType, Mode},
     failure::Failure,
+    process::say,
 };
 
 /// What an expression came to.
@@ -22,7 +23,6 @@ struct Wrong {
     span: Option<Range<usize>>,
 }
 
-#[expect(clippy::print_stdout, reason = "the line is what the command is asked for")]
 pub(super) fn run(args: &Evaluate) -> Result<(), Failure> {
     let mut event = Event {
         document: Document::Fields(read_map("--event", args.event.as_deref())?),
@@ -32,7 +32,7 @@ pub(super) fn run(args: &Evaluate) -> Result<(), Failure> {
     event.tags.clone_from(&args.tags);
     from(&mut event, args.event_type);
     let outcome = evaluate(args.mode, &args.expression, &event);
-    println!("{}", line(args.mode, &outcome));
+    say(&line(args.mode, &outcome));
     match outcome {
         Ok(_) => Ok(()),
         Err(_) => Err(Failure::told()),

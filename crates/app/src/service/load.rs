@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use aws::Environment;
 use engine::{
     Pipeline,
-    file::{Dialect, Loaded, PipelineSpec, Problems, Reading, Secrets, load},
+    file::{Dialect, Loaded, PipelineSpec, Problems, Reading, Secrets, Warnings, load},
 };
 use pipeline::ConfigError;
 
@@ -80,6 +80,16 @@ pub(crate) fn build_all(
     loaded: &Loaded,
     surroundings: &Surroundings,
 ) -> Result<Vec<Built>, Failure> {
+    let (built, warnings) = build_quietly(loaded, surroundings)?;
+    warn_of(&warnings);
+    Ok(built)
+}
+
+/// The same, with the warnings for whoever knows whether they are news.
+pub(super) fn build_quietly(
+    loaded: &Loaded,
+    surroundings: &Surroundings,
+) -> Result<(Vec<Built>, Warnings), Failure> {
     let mut built: BTreeMap<&str, Built> = BTreeMap::new();
     let mut pipelines: BTreeMap<&str, Pipeline> = BTreeMap::new();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
@@ -97,9 +107,9 @@ pub(crate) fn build_all(
     if errors.iter().next().is_some() {
         return Err(Failure::mistakes(&errors));
     }
-    let warnings = warnings.into_iter().filter_map(|it| about_files(it, loaded));
-    warn_of(&warnings.collect());
-    Ok(loaded.pipelines.iter().filter_map(|it| built.remove(it.name.as_str())).collect())
+    let warnings = warnings.into_iter().filter_map(|it| about_files(it, loaded)).collect();
+    let in_order = loaded.pipelines.iter().filter_map(|it| built.remove(it.name.as_str()));
+    Ok((in_order.collect(), warnings))
 }
 
 /// What is said of a value that stands in for a secret is not worth telling.

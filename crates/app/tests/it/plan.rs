@@ -165,6 +165,22 @@ async fn a_plan_takes_items_from_the_table_and_writes_nothing() {
 }
 
 #[test]
+fn whoever_reads_only_the_beginning_hears_no_complaint() {
+    use std::io::Read;
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_streamdex"))
+        .args(["reference", "--schema"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The schema is larger than any pipe, so the rest finds nobody there.
+    child.stdout.take().unwrap().read_exact(&mut [0; 1]).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{}: {said}", output.status);
+}
+
+#[test]
 fn an_expression_is_tried_on_an_event() {
     let dir = tempfile::tempdir().unwrap();
     let event = dir.path().join("event.json");
