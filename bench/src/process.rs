@@ -42,11 +42,11 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let child = start(&program, folder.path(), &file, "data")?;
     wait_ready(folder.path(), &rig).await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    println!("resident memory, idle    {:.1} MB", resident(&child)?);
+    println!("resident memory, idle    {:.1} MB", resident(child.0.id(), "VmRSS:")?);
     rig.fill(LOAD).await?;
     let mut peak = 0.0f64;
     for _ in 0..200 {
-        peak = peak.max(resident(&child)?);
+        peak = peak.max(resident(child.0.id(), "VmRSS:")?);
         let counted =
             rig.search(http::Method::GET, "/books/_count", &serde_json::Value::Null).await?;
         if counted["count"] == LOAD {
@@ -59,7 +59,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Killed(Child);
+/// A process that ends with this.
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -69,9 +70,9 @@ impl Drop for Killed {
 }
 
 /// The program beside this one.
-fn program() -> anyhow::Result<PathBuf> {
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("streamdex");
-    anyhow::ensure!(program.exists(), "build it first: cargo build --release --bin streamdex");
+    anyhow::ensure!(program.exists(), "it is built by `cargo xtask bench`");
     Ok(program)
 }
 
@@ -107,10 +108,10 @@ async fn wait_ready(folder: &Path, rig: &Rig) -> anyhow::Result<()> {
     anyhow::bail!("it did not become ready")
 }
 
-/// Resident memory in MB.
-fn resident(child: &Killed) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.0.id()))?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+/// The memory of a process in MB, as the system counts it under `name`.
+pub(crate) fn resident(process: u32, name: &str) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|it| it.strip_prefix(name));
     let kilobytes: f64 = line.unwrap_or("0").trim().trim_end_matches(" kB").parse()?;
     Ok(kilobytes / 1024.0)
 }

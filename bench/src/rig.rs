@@ -38,14 +38,24 @@ impl Rig {
         };
         let dynamodb_address = serve(tables.router()).await?;
         let opensearch_address = serve(indices.router()).await?;
+        Rig::at(&dynamodb_address, &opensearch_address).await
+    }
+
+    /// Endpoints that somebody else has started.
+    pub(crate) async fn at(
+        dynamodb_address: &str,
+        opensearch_address: &str,
+    ) -> anyhow::Result<Rig> {
         let config = AwsConfig {
             region: Some("us-east-1".to_owned()),
-            endpoint: Some(dynamodb_address.clone()),
+            endpoint: Some(dynamodb_address.to_owned()),
             ..AwsConfig::default()
         };
         let access = Access::new(config, Environment::of([]));
         let dynamodb =
             JsonService::new(&access, "DYNAMODB", "dynamodb", "DynamoDB_20120810").await?;
+        let (dynamodb_address, opensearch_address) =
+            (dynamodb_address.to_owned(), opensearch_address.to_owned());
         Ok(Rig { dynamodb, dynamodb_address, opensearch_address, http: Http::plain() })
     }
 
@@ -65,7 +75,12 @@ impl Rig {
 
     /// Writes items of about 1 KB.
     pub(crate) async fn fill(&self, n_items: u64) -> anyhow::Result<()> {
-        let mut random = fastrand::Rng::with_seed(1);
+        self.fill_with(n_items, 1).await
+    }
+
+    /// The same, and others for another seed: what is the same as before is no change.
+    pub(crate) async fn fill_with(&self, n_items: u64, seed: u64) -> anyhow::Result<()> {
+        let mut random = fastrand::Rng::with_seed(seed);
         for first in (0..n_items).step_by(usize::try_from(BATCH)?) {
             let puts: Vec<Value> = (first..n_items.min(first + BATCH))
                 .map(|n| json!({ "PutRequest": { "Item": crate::records::item(&mut random, n) } }))

@@ -1,5 +1,5 @@
-//! `clients`: installs what the endpoints are tried with: Python with real clients, and an
-//! independent DynamoDB to compare ours with. Below `target`, and only once.
+//! `clients`: installs what the endpoints are tried with: Python with real clients, an independent
+//! DynamoDB to compare ours with, and a cloud for the Lambda function. Below `target`, and only once.
 
 use std::{
     env, fs,
@@ -13,6 +13,8 @@ use crate::shell::{Misused, root, shown};
 
 /// Where the versions of the Python packages stand.
 const REQUIREMENTS: &str = "crates/local/tests/clients/requirements.txt";
+/// Where the versions of the cloud's Python packages stand. They want other versions of the same.
+const CLOUD: &str = "crates/lambda/tests/clients/requirements.txt";
 /// Where the version of the other DynamoDB stands.
 const ORACLE: &str = "crates/local/tests/oracle";
 
@@ -20,6 +22,8 @@ const ORACLE: &str = "crates/local/tests/oracle";
 pub(crate) struct Clients {
     /// The Python that has the clients.
     python: PathBuf,
+    /// The Python that has the cloud.
+    cloud: PathBuf,
     /// The program of the other DynamoDB, for Node.js.
     oracle: PathBuf,
 }
@@ -28,8 +32,8 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     if let [other, ..] = arguments {
         return Err(Misused(format!("`clients` takes no `{other}`")).into());
     }
-    let Clients { python, oracle } = Clients::install()?;
-    println!("{}\n{}", python.display(), oracle.display());
+    let Clients { python, cloud, oracle } = Clients::install()?;
+    println!("{}\n{}\n{}", python.display(), cloud.display(), oracle.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -38,37 +42,49 @@ impl Clients {
     pub(crate) fn install() -> anyhow::Result<Clients> {
         let root = fs::canonicalize(root()).context("cannot find the repository")?;
         let target = root.join("target/clients");
-        Ok(Clients { python: python(&root, &target)?, oracle: oracle(&root, &target)? })
+        let clients = target.join("python");
+        Ok(Clients {
+            python: python(&root, REQUIREMENTS, "awscli, boto3, opensearchpy, pynamodb", &clients)?,
+            cloud: python(&root, CLOUD, "boto3, ministack", &target.join("cloud"))?,
+            oracle: oracle(&root, &target)?,
+        })
     }
 
     /// Tells the tests of `command` where to find them.
     pub(crate) fn tell(&self, command: &mut Command) {
         command.env("STREAMDEX_CLIENTS_PYTHON", &self.python);
+        command.env("STREAMDEX_CLOUD_PYTHON", &self.cloud);
         command.env("STREAMDEX_ORACLE", &self.oracle);
     }
 }
 
-fn python(root: &Path, target: &Path) -> anyhow::Result<PathBuf> {
-    let requirements = root.join(REQUIREMENTS);
-    let folder = target.join("python");
+/// The Python of a virtual environment in `folder` with these packages, of which it can import some.
+pub(crate) fn python(
+    root: &Path,
+    requirements: &str,
+    imports: &str,
+    folder: &Path,
+) -> anyhow::Result<PathBuf> {
+    let wanted = fs::read_to_string(root.join(requirements)).context(requirements.to_owned())?;
+    let requirements = root.join(requirements);
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let wanted = fs::read_to_string(&requirements).context(REQUIREMENTS)?;
     let stamp = folder.join("installed");
     // A Python that was upgraded under its environment no longer runs.
-    let runs = || quiet(Command::new(&python).args(["-c", "import awscli, boto3, pynamodb"]));
+    let script = format!("import {imports}");
+    let runs = || quiet(Command::new(&python).args(["-c", &script]));
     if fs::read_to_string(&stamp).is_ok_and(|it| it == wanted) && runs() {
         return Ok(python);
     }
     if folder.exists() {
-        fs::remove_dir_all(&folder)?;
+        fs::remove_dir_all(folder)?;
     }
     let system = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
     let mut create = Command::new(&system);
-    done(create.args(["-m", "venv"]).arg(&folder)).context(
+    done(create.args(["-m", "venv"]).arg(folder)).context(
         "the clients need Python 3.10 or later with its module venv (on Debian: python3-venv); PYTHON names another",
     )?;
     let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
     done(install.args(["--require-hashes", "--requirement"]).arg(&requirements))
         .context("cannot install the clients; the first time it takes a network")?;
     fs::write(stamp, wanted)?;
@@ -101,8 +117,8 @@ fn quiet(command: &mut Command) -> bool {
     command.output().is_ok_and(|it| it.status.success())
 }
 
-fn done(command: &mut Command) -> anyhow::Result<()> {
-    println!("── clients: {}", shown(command));
+pub(crate) fn done(command: &mut Command) -> anyhow::Result<()> {
+    println!("── {}", shown(command));
     let status = command.status().with_context(|| format!("cannot run `{}`", shown(command)))?;
     if !status.success() {
         bail!("`{}` failed", shown(command));

@@ -11,9 +11,11 @@ mod chaos;
 mod clients;
 mod demo;
 mod fuzz;
+mod lambda;
 mod reference;
 mod shell;
 mod sim;
+mod soak;
 mod test;
 
 use std::{env, process::ExitCode};
@@ -25,7 +27,7 @@ struct Command {
     run: fn(&[String]) -> anyhow::Result<ExitCode>,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 9] = [
     Command {
         usage: "demo [ARGUMENT…]",
         help: "Builds `streamdex` for speed and runs `streamdex demo`, which takes the arguments.",
@@ -52,14 +54,24 @@ const COMMANDS: [Command; 7] = [
         run: chaos::run,
     },
     Command {
-        usage: "bench [ARGUMENT…]",
-        help: "Builds the measurements for speed and runs them; they take the arguments.",
+        usage: "soak [--minutes N]",
+        help: "The sink under load while its cluster falls from one fault into the next, ten minutes or N.",
+        run: soak::run,
+    },
+    Command {
+        usage: "bench [--release] [NAME…]",
+        help: "Builds the measurements for speed and runs them, or those named; `--release` as it is shipped.",
         run: bench::run,
     },
     Command {
         usage: "fuzz TARGET [--minutes N]",
         help: "Tries inputs that nobody thought of on a target in `fuzz/`, for a minute or N.",
         run: fuzz::run,
+    },
+    Command {
+        usage: "lambda [arm64] [x86_64]",
+        help: "Builds the zip of the Lambda function for both architectures, or one, and prints its size.",
+        run: lambda::run,
     },
 ];
 

@@ -15,6 +15,8 @@ use crate::shell::root;
 
 /// Names the folder of the scripts, if it is elsewhere.
 const FOLDER: &str = "STREAMDEX_REFERENCE_SERVERS";
+/// Tells the tests where a search server listens.
+const SEARCH: &str = "STREAMDEX_TEST_OPENSEARCH_URL";
 /// Amazon's DynamoDB Local has a licence that only the person at the keyboard can accept.
 const ACCEPT: &str = "STREAMDEX_ACCEPT_DYNAMODB_LOCAL_LICENSE";
 
@@ -32,13 +34,30 @@ impl Servers {
         let folder = env::var_os(FOLDER)
             .map_or_else(|| root().join("../shared/reference-servers"), PathBuf::from);
         let mut servers = Servers::default();
-        servers.add(&folder.join("search-server"), "STREAMDEX_TEST_OPENSEARCH_URL")?;
+        servers.add(&folder.join("search-server"), SEARCH)?;
         if env::var(ACCEPT).is_ok_and(|it| it == "yes") {
             servers.add(&folder.join("dynamodb-server"), "STREAMDEX_TEST_DYNAMODB_URL")?;
         } else {
             println!(
                 "── reference: left out DynamoDB Local; read its licence, and if you may use it set {ACCEPT}=yes"
             );
+        }
+        Ok(servers)
+    }
+
+    /// Starts the search server if `STREAMDEX_REFERENCE_SERVERS` says where it is and there is a Java to
+    /// run it, unless the tests are told of another cluster. What CI does where both are installed.
+    pub(crate) fn if_there() -> anyhow::Result<Servers> {
+        let mut servers = Servers::default();
+        let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else { return Ok(servers) };
+        if env::var_os(SEARCH).is_some() {
+            return Ok(servers);
+        }
+        let java = Command::new("java").arg("-version").output();
+        if java.is_ok_and(|it| it.status.success()) {
+            servers.add(&folder.join("search-server"), SEARCH)?;
+        } else {
+            println!("── reference: left out the search server; there is no `java` to run it");
         }
         Ok(servers)
     }

@@ -17,7 +17,7 @@ use crate::{
 
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let servers = match arguments {
-        [] => Servers::default(),
+        [] => Servers::if_there()?,
         [flag] if flag == "--reference" => Servers::start()?,
         [other, ..] => return Err(Misused(format!("`test` takes no `{other}`")).into()),
     };

@@ -169,7 +169,7 @@ async fn one_pipeline(State(api): State<Api>, Path(name): Path<String>) -> Respo
     }
 }
 
-/// `pause`, `resume` or `reload` a pipeline.
+/// `pause`, `resume` or `reload` a pipeline; or `load` its tables once more.
 async fn change(
     State(api): State<Api>,
     Path((name, change)): Path<(String, String)>,
@@ -182,9 +182,11 @@ async fn change(
     let done = match change.as_str() {
         "pause" => service.pause(&name).await.map(|()| json!({ "paused": name })),
         "resume" => service.resume(&name).await.map(|()| json!({ "resumed": name })),
+        "load" => service.load_again(&name).await.map(|all| json!({ "loading": all })),
         "reload" => service.reload(Some(&name)).await.map(|all| json!({ "reloaded": all })),
         _ => {
-            let problem = format!("there is no `{change}`; there are pause, resume and reload");
+            let problem =
+                format!("there is no `{change}`; there are pause, resume, reload and load");
             return (StatusCode::NOT_FOUND, Json(json!({ "error": problem }))).into_response();
         }
     };
@@ -247,11 +249,12 @@ fn refused_to_pages(headers: &HeaderMap) -> Option<Response> {
 
 fn view(pipeline: &Pipeline, is_paused: bool) -> Value {
     let account = pipeline.accounts().now();
+    let problem = account.problem.clone().or_else(|| pipeline.source_problem());
     json!({
         "name": pipeline.name(),
-        "ready": pipeline.is_ready() && account.problem.is_none(),
+        "ready": pipeline.is_ready() && problem.is_none(),
         "paused": is_paused,
-        "problem": account.problem,
+        "problem": problem,
         "read": account.read,
         "added": account.added,
         "filtered": account.filtered,

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pipeline::ByteCount;
 
 /// Keeps an OpenSearch index equal to a DynamoDB table, and proves it.
 #[derive(Debug, Parser)]
@@ -24,7 +25,13 @@ impl Cli {
             (Some(level), _) => level,
             (None, Command::Demo(_)) if on_terminal => "warn",
             // Whoever asks for one line wants no other.
-            (None, Command::Plan(_) | Command::Evaluate(_) | Command::Reference(_)) => "warn",
+            (
+                None,
+                Command::Plan(_)
+                | Command::Evaluate(_)
+                | Command::Reference(_)
+                | Command::Verify(_),
+            ) => "warn",
             (None, _) => "info",
         }
     }
@@ -47,8 +54,12 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Write down every setting, function and metric
     Reference(Reference),
+    /// Compare table and index, item by item; exit code 3 if they differ
+    Verify(Verify),
     /// Dead letters: what the index would not take, and how to send it again
     Dlq(Dlq),
+    /// The Lambda function on this machine: on one event, or behind an address
+    Lambda(Lambda),
 }
 
 /// Where the endpoints listen, and what they keep.
@@ -136,6 +147,11 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
+    /// How much memory events on their way may take, such as `64mb`: with 32mb, the default, the
+    /// process stays below 128 MB
+    #[arg(long, env = "STREAMDEX_EVENT_MEMORY", value_name = "SIZE")]
+    pub(crate) event_memory: Option<ByteCount>,
+
     #[command(flatten)]
     pub(crate) api: ApiArgs,
 }
@@ -180,6 +196,50 @@ pub(crate) struct Plan {
     /// The table's keys, `partition` or `partition,sort`, where the records do not show them
     #[arg(long, value_name = "NAMES")]
     pub(crate) keys: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each can be typed by itself")]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+
+    /// Write what differs into the index, never over something newer
+    #[arg(long)]
+    pub(crate) repair: bool,
+
+    /// With --repair: say what would be done, and do nothing
+    #[arg(long, requires = "repair")]
+    pub(crate) dry_run: bool,
+
+    /// How far behind the pipeline may be: what differs is looked at again after this long, and told
+    /// only if it has not changed
+    #[arg(long, default_value = "10s", value_name = "DURATION")]
+    pub(crate) lag: String,
+
+    /// Read no more than this many read units a second from each table
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rcu: Option<u32>,
+
+    /// Only about this many items, from all over the table; looks for no orphans
+    #[arg(long, value_name = "N", conflicts_with = "key")]
+    pub(crate) sample: Option<u64>,
+
+    /// Only the item of this key, in DynamoDB JSON: `{"id": {"S": "x"}}`; may be given several times
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Vec<String>,
+
+    /// Do not look for documents of no item, for an index that others write to as well
+    #[arg(long)]
+    pub(crate) no_orphans: bool,
+
+    /// In how many parts to read each table at the same time
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub(crate) segments: u32,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -319,6 +379,42 @@ pub(crate) struct DlqRedrive {
     /// Read the items from the table again, and send what they are now
     #[arg(long)]
     pub(crate) from_table: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lambda {
+    #[command(subcommand)]
+    pub(crate) command: LambdaCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LambdaCommand {
+    /// Handle one event, and print the answer; the settings are the variables of the function
+    Invoke(Invoke),
+    /// Pass requests on as behind a stage of API Gateway: `/dev/_dashboards/app/dev_tools`
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invoke {
+    /// The event, in JSON; `-` reads it from the standard input
+    #[arg(value_name = "EVENT")]
+    pub(crate) event: PathBuf,
+
+    /// After how many seconds the function must have answered
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+
+    /// Write the address here, as JSON, once it answers
+    #[arg(long, value_name = "FILE")]
+    pub(crate) addresses: Option<PathBuf>,
 }
 
 #[cfg(test)]

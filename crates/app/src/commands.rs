@@ -3,12 +3,14 @@
 mod demo;
 mod dlq;
 mod evaluate;
+mod lambda;
 mod local;
 mod permissions;
 mod plan;
 mod reference;
 mod run;
 mod validate;
+mod verify;
 
 use std::path::Path;
 
@@ -31,7 +33,9 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Plan(args) => plan::run(args).await,
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Reference(args) => reference::run(&args),
+        Command::Verify(args) => Box::pin(verify::run(args)).await,
         Command::Dlq(args) => Box::pin(dlq::run(args)).await,
+        Command::Lambda(args) => Box::pin(lambda::run(args)).await,
     }
 }
 

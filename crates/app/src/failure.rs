@@ -35,6 +35,11 @@ impl Failure {
         Failure { code: 2, text: format!("error: {}", text.into()) }
     }
 
+    /// Table and index differ, which was told: exit code 3.
+    pub(crate) fn differing() -> Failure {
+        Failure { code: 3, text: String::new() }
+    }
+
     /// All that there is to say was said: exit code 1.
     pub(crate) fn told() -> Failure {
         Failure { code: 1, text: String::new() }

@@ -20,7 +20,7 @@ impl FailurePipeline {
     /// The event with the reason in it, under the names of Data Prepper.
     fn event(&self, letter: DeadLetter) -> Event {
         let DeadLetter { mut event, plugin, index, id, status, reason, .. } = letter;
-        let mut about = Map::new();
+        let mut about = Map::default();
         let mut add = |name: &str, value: Value| about.insert(name.to_owned(), value);
         add("pluginId", plugin.as_str().into());
         add("pluginName", plugin.into());

@@ -12,7 +12,6 @@ mod process;
 mod process_file;
 mod reference;
 mod rehearsal;
-mod secrets;
 mod service;
 mod status;
 mod stdout;

@@ -10,13 +10,13 @@ use aws::{Access, AwsConfig, Environment, JsonService};
 use coordination::LeaseStore;
 use dynamodb::DynamoDbSource;
 use engine::{
-    Accounts, Destination, Forward, Noting, Pace, Parts, Pipeline, Step, Target, Wants,
-    file::{PipelineSpec, PluginSpec, RouteSpec, SinkSpec},
+    Accounts, Destination, Forward, Noting, Pace, Parts, Pipeline, Step, Target,
+    file::{PipelineSpec, PluginSpec, SinkSpec},
 };
 use opensearch::{DeadLetters, OpenSearchSink, Store, queue_of};
 use pipeline::{
-    Clock, ConfigError, DeadLetterQueue, Meters, Processor, Sink, SinkError, Source, SourceError,
-    nearest,
+    BUDGET_BYTES, Budget, Clock, ConfigError, DeadLetterQueue, Meters, Processor, Sink, SinkError,
+    Source, SourceError, nearest,
 };
 
 use crate::{
@@ -39,15 +39,19 @@ pub(crate) struct Surroundings {
     pub(crate) accounts: Arc<Mutex<BTreeMap<String, Arc<Accounts>>>>,
     /// Where it is noted what would be written, if nothing is to be.
     pub(crate) rehearsal: Option<Rehearsal>,
+    /// How much memory events on their way may take, in all pipelines together.
+    pub(crate) budget: Budget,
 }
 
 impl Surroundings {
     /// Those of pipelines that write nothing and remember nothing.
     pub(crate) fn without_place(environment: Environment) -> Surroundings {
+        let meters = Meters::default();
         Surroundings {
             environment,
             clock: Clock::real(),
-            meters: Meters::default(),
+            budget: budget_of(BUDGET_BYTES, &meters),
+            meters,
             leases: Arc::new(coordination::MemoryLeases::default()),
             dead_letters: std::path::PathBuf::new(),
             accounts: Arc::default(),
@@ -55,10 +59,20 @@ impl Surroundings {
         }
     }
 
+    /// The same, with another amount of memory for events on their way.
+    pub(crate) fn with_budget(self, n_bytes: Option<usize>) -> Surroundings {
+        let n_bytes = n_bytes.unwrap_or(BUDGET_BYTES);
+        Surroundings { budget: budget_of(n_bytes, &self.meters), ..self }
+    }
+
     fn accounts_of(&self, pipeline: &str) -> Arc<Accounts> {
         let mut all = self.accounts.lock().expect("no panics while locked");
         Arc::clone(all.entry(pipeline.to_owned()).or_default())
     }
+}
+
+fn budget_of(n_bytes: usize, meters: &Meters) -> Budget {
+    Budget::counted_in(n_bytes, &meters.of("", "buffer"))
 }
 
 /// A pipeline that can be started, and what is worth a warning in its settings.
@@ -121,6 +135,16 @@ impl Built {
         self.dynamodb_source().map(|it| -> Box<dyn Source> { Box::new(it) })
     }
 
+    /// Has the tables of its source loaded once more; says which.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to load, or nobody can be told.
+    pub(crate) async fn load_again(&self) -> Result<Vec<String>, String> {
+        let source = self.dynamodb_source().ok_or("this pipeline has no source of its own")?;
+        source.load_again().await.map_err(|error| error.to_string())
+    }
+
     /// The settings of its source, if it has one of its own.
     pub(crate) fn source_config(&self) -> Option<&dynamodb::Config> {
         self.source.as_ref()
@@ -181,7 +205,7 @@ pub(crate) fn build(
             letters: letters
                 .unwrap_or_else(|| Arc::new(Noting::new(in_folder(&spec.name, surroundings)))),
         });
-        let wants = wants(sink, &spec.routes);
+        let wants = sink.wants(&spec.routes);
         parts.targets.extend(to.map(|to| Target { to, wants, forward }));
     }
     if !errors.is_empty() {
@@ -189,6 +213,7 @@ pub(crate) fn build(
     }
     parts.routes = spec.routes.iter().map(|it| it.condition.clone()).collect();
     parts.meters = surroundings.meters.clone();
+    parts.budget = surroundings.budget.clone();
     parts.accounts = surroundings.accounts_of(&spec.name);
     let default = || failures.clone().unwrap_or_else(|| in_folder(&spec.name, surroundings));
     parts.dead_letters = Some(parts.dead_letters.unwrap_or_else(default));
@@ -220,18 +245,6 @@ fn failures(
 /// Dead letters in the data directory.
 fn in_folder(pipeline: &str, surroundings: &Surroundings) -> Arc<dyn DeadLetterQueue> {
     Arc::new(DeadLetters::in_folder(Path::new(&surroundings.dead_letters), pipeline))
-}
-
-/// Which events a sink wants, by the places of its routes. That they exist was checked with the file.
-fn wants(sink: &SinkSpec, routes: &[RouteSpec]) -> Wants {
-    if sink.routes.is_empty() {
-        return Wants::Everything;
-    }
-    let place = |name: &String| routes.iter().position(|it| it.name == *name);
-    Wants::Routes {
-        any_of: sink.routes.iter().filter_map(place).collect(),
-        unrouted: sink.routes.iter().any(|it| it == SinkSpec::UNROUTED),
-    }
 }
 
 fn note<T>(
@@ -314,7 +327,7 @@ fn build_sink(
             place.letters = Some(Arc::clone(&letters));
             if let Some(rehearsal) = &surroundings.rehearsal {
                 let shape = opensearch::Shape::new(&config, &settings)?;
-                let sink = RehearsedSink::new(shape, letters, rehearsal);
+                let sink = RehearsedSink::new(config, shape, letters, rehearsal);
                 return Ok((Box::new(sink), warnings));
             }
             let sink = OpenSearchSink::new(config, &settings, environment, letters, clock)?;

@@ -73,11 +73,12 @@ impl Service {
         data_dir: &Path,
         leases: Arc<dyn LeaseStore>,
         environment: Environment,
+        event_bytes: Option<usize>,
     ) -> Result<Service, Failure> {
         let surroundings = Surroundings {
             leases,
             dead_letters: data_dir.join("dead-letters"),
-            ..Surroundings::without_place(environment)
+            ..Surroundings::without_place(environment).with_budget(event_bytes)
         };
         let running = Running::all(build_all(loaded, &surroundings)?, loaded);
         Ok(Service {
@@ -229,6 +230,16 @@ impl Service {
         }
         self.put(taken);
         Ok(())
+    }
+
+    /// Has the tables of a pipeline loaded once more, beside their streams; says which.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such pipeline, or none of its tables has an `export` or `scan`.
+    pub(crate) async fn load_again(&self, name: &str) -> Result<Vec<String>, NotDone> {
+        let built = self.look(|all| all.iter().find(|it| it.name() == name).map(Running::built));
+        built.ok_or(NotDone::Unknown)?.load_again().await.map_err(NotDone::Refused)
     }
 
     /// A pipeline with a source of its own, to change it. It must be put back.

@@ -19,6 +19,8 @@ mod cluster;
 mod endurance;
 #[path = "it/files.rs"]
 mod files;
+#[path = "it/lambda.rs"]
+mod lambda;
 #[path = "it/letters.rs"]
 mod letters;
 #[path = "it/load.rs"]
@@ -33,5 +35,7 @@ mod plan;
 mod program;
 #[path = "it/table.rs"]
 mod table;
+#[path = "it/verify.rs"]
+mod verify;
 #[path = "it/walkthrough.rs"]
 mod walkthrough;

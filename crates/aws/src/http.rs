@@ -7,6 +7,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -26,6 +27,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// The largest answer we read. A page of `GetRecords` is 1 MB, the answer to a bulk request a few.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
+/// How much memory is made ready for an answer because it says that it is so large.
+const RESERVED_BYTES_MAX: usize = 16 << 20;
 
 /// Whom to trust on an `https` connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,16 +185,31 @@ impl Http {
                 HttpError::Unreachable { to: to.clone(), reason: innermost(&error) }
             })?;
             let (head, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
-                HttpError::Unreachable { to: to.clone(), reason: innermost(error.as_ref()) }
+            let body = whole(body).await.map_err(|error| HttpError::Unreachable {
+                to: to.clone(),
+                reason: innermost(error.as_ref()),
             })?;
-            Ok(Response { status: head.status, headers: head.headers, body: body.to_bytes() })
+            Ok(Response { status: head.status, headers: head.headers, body })
         };
         match tokio::time::timeout(timeout, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(HttpError::Timeout { to, after: timeout }),
         }
     }
+}
+
+/// Reads a body into one piece of memory of its size. What arrives is a view of larger buffers, so
+/// none of it is kept; a large body would be held twice.
+async fn whole(body: Incoming) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let size = body.size_hint().exact().and_then(|it| usize::try_from(it).ok());
+    let mut whole = Vec::with_capacity(size.unwrap_or(0).min(RESERVED_BYTES_MAX));
+    let mut body = Limited::new(body, ANSWER_BYTES_MAX);
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole.into())
 }
 
 fn address(uri: &Uri) -> String {

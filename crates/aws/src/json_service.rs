@@ -1,6 +1,6 @@
 //! Calls of a service that speaks JSON: DynamoDB, its streams, and their kin.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, header};
@@ -108,6 +108,29 @@ impl JsonService {
     /// Where the calls go.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// What time it is there, in milliseconds since the epoch, rounded down to a second: a clock of
+    /// ours may be wrong. Asks without a signature, because any answer tells.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or it does not tell.
+    pub async fn now_ms(&self) -> Result<u64, CallError> {
+        let no_answer =
+            |source| CallError::NoAnswer { operation: "what time it is".to_owned(), source };
+        let request = Request::get(format!("{}/", self.endpoint)).body(Bytes::new());
+        let request = request.map_err(|error| no_answer(error.into()))?;
+        let answer = self.http.send(request, CALL_TIMEOUT).await.map_err(no_answer)?;
+        let date = answer.headers.get(header::DATE).and_then(|it| it.to_str().ok());
+        let date = date.and_then(|it| httpdate::parse_http_date(it).ok());
+        let since = date.and_then(|it| it.duration_since(UNIX_EPOCH).ok());
+        since.and_then(|it| u64::try_from(it.as_millis()).ok()).ok_or_else(|| CallError::Refused {
+            operation: "what time it is".to_owned(),
+            status: answer.status.as_u16(),
+            code: "NoDate".to_owned(),
+            message: "the answer has no date".to_owned(),
+        })
     }
 
     /// Makes one call and returns the answer as it came.

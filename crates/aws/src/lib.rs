@@ -9,6 +9,7 @@ mod environment;
 mod http;
 mod json_service;
 mod s3;
+mod secrets;
 mod sign;
 
 pub use crate::{
@@ -17,5 +18,6 @@ pub use crate::{
     http::{Connecting, Http, HttpError, Identity, Response, Tls},
     json_service::{CallError, JsonService},
     s3::{Object, ObjectPage, S3, S3Error},
+    secrets::{KnownSecrets, SecretPlace},
     sign::Signer,
 };

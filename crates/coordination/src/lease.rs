@@ -130,6 +130,26 @@ pub trait LeaseStore: Send + Sync {
     }
 }
 
+/// As [`LeaseStore::acquire`]; also gives what `owner` holds already, from an effort that failed half
+/// way. As long as it is alive nobody else would take that. To be called by whoever knows that
+/// nothing of the partition is under way.
+///
+/// # Errors
+///
+/// When the store does not work.
+pub async fn acquire_again(
+    store: &dyn LeaseStore,
+    partition: &str,
+    owner: &str,
+    now: Timestamp,
+) -> Result<Option<Lease>, LeaseError> {
+    if let Some(lease) = store.acquire(partition, owner, now).await? {
+        return Ok(Some(lease));
+    }
+    let known = store.list(partition).await?.into_iter().find(|it| it.partition == partition);
+    Ok(known.filter(|it| it.owner == owner && !it.free && !it.done))
+}
+
 /// The lease that `owner` gets, given the one that is `held` and may be taken.
 pub(crate) fn taken(held: Option<&Lease>, partition: &str, owner: &str) -> Lease {
     let (token, renewals, checkpoint) =
@@ -168,4 +188,27 @@ pub(crate) fn renewed(lease: &Lease) -> Lease {
 /// What is left in the store when `lease` is let go.
 pub(crate) fn released(lease: Lease) -> Lease {
     Lease { renewals: lease.renewals + 1, free: true, ..lease }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryLeases;
+
+    #[tokio::test]
+    async fn what_an_effort_left_behind_is_taken_up_by_its_owner_alone() {
+        let store = MemoryLeases::default();
+        let again = async |partition, owner| {
+            acquire_again(&store, partition, owner, Timestamp(0)).await.unwrap()
+        };
+        let lease = again("a", "me").await.unwrap();
+        again("a/b", "me").await.unwrap();
+        assert_eq!(again("a", "me").await, Some(lease.clone()), "the same one, with its token");
+        assert_eq!(again("a", "you").await, None);
+        store.release(lease.clone()).await.unwrap();
+        let next = again("a", "me").await.unwrap();
+        assert_eq!(next.token, lease.token + 1);
+        store.release(Lease { done: true, ..next }).await.unwrap();
+        assert_eq!(again("a", "me").await, None, "what is done is given to nobody");
+    }
 }

@@ -21,8 +21,8 @@ mod watch;
 pub use crate::{
     config::{Coordination, NotAnAddress, TableConfig},
     file::FileLeases,
-    lease::{LEASE_TERM, Lease, LeaseError, LeaseStore},
-    member::{Member, Survey, Traffic, worker_name},
+    lease::{LEASE_TERM, Lease, LeaseError, LeaseStore, acquire_again},
+    member::{Member, Survey, Traffic, worker_name, workers},
     memory::MemoryLeases,
     plan::{Balance, Moves, View},
     table::TableLeases,

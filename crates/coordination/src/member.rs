@@ -18,8 +18,16 @@ use crate::{Balance, Lease, LeaseError, LeaseStore, Moves, Seen, View};
 
 /// How many times in a term a worker shows that it is alive.
 const ROUNDS_PER_TERM: u32 = 3;
-/// Where the signs of life are. No pipeline's name begins like this.
-const WORKERS: &str = ".workers/";
+/// Where the signs of life of a pipeline's workers are. No pipeline's name begins like this.
+pub fn workers(pipeline: &str) -> String {
+    format!(".workers/{pipeline}/")
+}
+
+/// Where the sign of life of the worker called `name` is; its pipeline is part of its name.
+fn presence(name: &str) -> String {
+    format!(".workers/{name}")
+}
+
 /// How often the traffic is told.
 const TRAFFIC_EVERY_MS: u64 = 60_000;
 
@@ -111,7 +119,7 @@ impl Member {
         while let Some(lease) = self.abandoned.pop() {
             ignore_lost(self.store.release(lease).await)?;
         }
-        let signs = self.store.survey(&format!("{WORKERS}{}/", self.pipeline), now).await?;
+        let signs = self.store.survey(&workers(&self.pipeline), now).await?;
         let mut workers = BTreeSet::from([self.name.clone()]);
         for Seen { lease, available } in signs {
             if !available {
@@ -174,7 +182,7 @@ impl Member {
                 Err(error) => return Err(error),
             }
         }
-        let partition = format!("{WORKERS}{}", self.name);
+        let partition = presence(&self.name);
         self.presence = self.store.acquire(&partition, &self.name, now).await?;
         if let Some(presence) = &mut self.presence {
             presence.passing = true;

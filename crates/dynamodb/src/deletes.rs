@@ -1,14 +1,15 @@
 //! Keeps deletes while a table is being loaded, and sends them again when it is.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::sync::{Arc, Mutex};
+
+use coordination::{Lease, LeaseError, LeaseStore, acquire_again};
+use pipeline::{Clock, Event, Lane, Outcome, Timestamp};
+
+use crate::{
+    Conversion, View, ViewOnRemove,
+    load::{Known, Pace, Record},
+    notes,
 };
-
-use coordination::{Lease, LeaseError, LeaseStore};
-use pipeline::{Clock, Event, Lane, Outcome};
-
-use crate::{Conversion, View, ViewOnRemove, notes};
 
 /// Where deletes are kept: in texts of limited length, in the lease store, below the name of their
 /// table, shard and holder of the shard. Cheap to clone.
@@ -22,8 +23,9 @@ pub(crate) struct Deletes {
     pub(crate) table: String,
     pub(crate) view: View,
     pub(crate) view_on_remove: ViewOnRemove,
-    /// The load that is under way, or about to begin; 0 if there is none.
-    pub(crate) load: Arc<AtomicU32>,
+    /// The load that is under way, or about to begin.
+    pub(crate) known: Arc<Mutex<Known>>,
+    pub(crate) pace: Pace,
 }
 
 /// Why deletes could not be sent again.
@@ -52,9 +54,25 @@ impl Deletes {
         ShardDeletes { deletes: self.clone(), holder, load: 0, n_texts: 0 }
     }
 
-    /// Says which load is under way; 0 for none.
-    pub(crate) fn keep_for(&self, load: u32) {
-        self.load.store(load, Ordering::Release);
+    /// Takes in which load is under way, 0 for none, as a look showed that was begun at `now`.
+    pub(crate) fn keep_for(&self, now: Timestamp, load: u32) {
+        *self.known.lock().expect("no panics while locked") = Known::at(now, load);
+    }
+
+    /// The load that is under way. Looks again if the last look was so long ago that another may have
+    /// begun since.
+    async fn load(&self) -> Result<u32, LeaseError> {
+        let now = self.clock.now();
+        let known = self.known.lock().expect("no panics while locked").load(now, self.pace);
+        if let Some(load) = known {
+            return Ok(load);
+        }
+        let lease = self.store.list(&record_name(&self.prefix)).await?.into_iter().next();
+        let text = lease.and_then(|it| it.checkpoint);
+        let record = text.and_then(|it| serde_json::from_str::<Record>(&it).ok());
+        let load = record.filter(Record::is_under_way).map_or(0, |it| it.generation);
+        self.keep_for(now, load);
+        Ok(load)
     }
 
     /// Where everybody is noted who keeps deletes for a load.
@@ -69,7 +87,7 @@ impl Deletes {
     /// Writes `text` under a name that nobody else uses.
     async fn put(&self, partition: &str, text: Option<String>) -> Result<(), LeaseError> {
         let now = self.clock.now();
-        if let Some(mut lease) = self.store.acquire(partition, &self.owner, now).await? {
+        if let Some(mut lease) = acquire_again(&*self.store, partition, &self.owner, now).await? {
             lease.checkpoint = text;
             self.store.release(lease).await?;
         }
@@ -117,11 +135,16 @@ impl Deletes {
 
     async fn forget(&self, partition: &str) -> Result<(), LeaseError> {
         let now = self.clock.now();
-        if let Some(lease) = self.store.acquire(partition, &self.owner, now).await? {
+        if let Some(lease) = acquire_again(&*self.store, partition, &self.owner, now).await? {
             self.store.remove(lease).await?;
         }
         Ok(())
     }
+}
+
+/// Where a table's load is noted.
+pub(crate) fn record_name(prefix: &str) -> String {
+    format!("{prefix}load/")
 }
 
 impl ShardDeletes {
@@ -135,7 +158,10 @@ impl ShardDeletes {
 
     /// Makes the deletes among `events` durable, if a load is under way.
     pub(crate) async fn keep(&mut self, events: &[Event]) -> Result<(), LeaseError> {
-        let load = self.deletes.load.load(Ordering::Acquire);
+        if !events.iter().any(notes::is_delete) {
+            return Ok(());
+        }
+        let load = self.deletes.load().await?;
         if load == 0 {
             return Ok(());
         }
@@ -156,10 +182,12 @@ impl ShardDeletes {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bytes::Bytes;
     use coordination::MemoryLeases;
     use futures::StreamExt;
-    use pipeline::{Outlet, Table, Timestamp};
+    use pipeline::{Outlet, Table};
 
     use super::*;
     use crate::{Versions, convert};
@@ -173,7 +201,8 @@ mod tests {
             table: "books".to_owned(),
             view: View::default(),
             view_on_remove: ViewOnRemove::NewImage,
-            load: Arc::default(),
+            known: Arc::default(),
+            pace: Pace { poll: Duration::from_secs(20), look: Duration::from_secs(5) },
         }
     }
 
@@ -223,7 +252,7 @@ mod tests {
         let lease = |token| Lease { token, ..Lease::default() };
         let mut first = deletes.of_shard("a", &lease(1));
         first.keep(&delete("before")).await.unwrap();
-        deletes.keep_for(1);
+        deletes.keep_for(Timestamp(0), 1);
         first.keep(&delete("x")).await.unwrap();
         first.keep(&delete("y")).await.unwrap();
         // Somebody else takes the shard over.
@@ -235,7 +264,7 @@ mod tests {
         assert!(store.list("t/").await.unwrap().is_empty());
         assert!(sent(&deletes, 1, 9).await.is_empty());
 
-        deletes.keep_for(2);
+        deletes.keep_for(Timestamp(0), 2);
         first.keep(&delete("v")).await.unwrap();
         assert!(sent(&deletes, 1, 9).await.is_empty());
         assert_eq!(sent(&deletes, 2, 9).await, [r#""v""#], "of the next load");

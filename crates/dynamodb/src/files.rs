@@ -10,7 +10,7 @@ use pipeline::{Document, Event, Failure, Map, Value};
 use tracing::{error, warn};
 
 use crate::{
-    Rows,
+    Rows, View,
     export::judge,
     gunzip::{Damaged, Gunzip},
     load::Remedy,
@@ -18,10 +18,10 @@ use crate::{
     part::{Mark, PartError, Piece, Pieces},
 };
 
-/// Objects up to here are held whole while they are read.
-const WHOLE_BYTES_MAX: u64 = 16 << 20;
+/// Objects up to here are held whole while they are read. Each file that is read holds as much.
+const WHOLE_BYTES_MAX: u64 = 2 << 20;
 /// Larger ones are read in ranges of this size, twice: once for the checksum, once for the lines.
-const RANGE_BYTES: u64 = 8 << 20;
+const RANGE_BYTES: u64 = 2 << 20;
 /// About how many bytes of lines go down the pipeline together.
 const PIECE_BYTES: usize = 1 << 20;
 /// How often to read a damaged or missing file before believing it.
@@ -37,8 +37,7 @@ pub(crate) struct FilePieces {
     pub(crate) rows: Rows,
     /// How many lines are safe already, or on their way.
     pub(crate) skip: u64,
-    /// Told when the file turns out to be damaged.
-    pub(crate) on_damage: Box<dyn Fn() + Send + Sync>,
+    pub(crate) view: View,
     /// How long to wait before reading it again, at first.
     pub(crate) retry_wait: Duration,
     pub(crate) state: State,
@@ -89,7 +88,12 @@ impl Pieces for FilePieces {
         let mut tries = 0;
         loop {
             let error = match self.try_next().await {
-                Ok(piece) => return Ok(piece),
+                Ok(piece) => {
+                    if wait != self.retry_wait {
+                        self.view.change(&self.rows.table.name, |it| it.problem.clear());
+                    }
+                    return Ok(piece);
+                }
                 Err(error) => error,
             };
             let name = format!("s3://{}/{}", self.bucket, self.file.key);
@@ -114,6 +118,7 @@ impl Pieces for FilePieces {
                     }
                     (reason, _) => {
                         error!(file = name, %reason, "cannot read the file, asking again");
+                        self.view.change(&self.rows.table.name, |it| it.problem = reason);
                     }
                 },
             }
@@ -270,7 +275,7 @@ impl FilePieces {
             file = name, %reason,
             "the file is damaged: items of it may be missing in the index; `verify --repair` puts them in"
         );
-        (self.on_damage)();
+        self.view.change(&self.rows.table.name, |it| it.files_damaged += 1);
         self.state = State::Ended;
         let reason = format!("the export file {name} cannot be read: {reason}");
         let document = Map::from_iter([("file".to_owned(), Value::from(name))]);

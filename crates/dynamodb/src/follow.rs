@@ -3,15 +3,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
-use aws::JsonService;
-use coordination::{Lease, Member, Seen};
+use coordination::{Lease, LeaseError, Member, acquire_again};
 use pipeline::{Outlet, SourceError, Stop, Stopper};
 use tokio::{
     task::JoinSet,
@@ -20,37 +16,20 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use crate::{
-    Conversion, Described, Pace, Plan, Progress, Start, Todo,
+    Progress, Start, Todo,
     discovery::{DiscoveryError, describe_stream},
+    ready::Ready,
     stream::{End, ReadError, ShardReader},
-    table::{Shared, TableReader, failed, stream_config},
+    table::{Shared, failed, stream_config},
+    table_stream::{Look, Stream},
 };
 
 /// How often to look for new shards and streams, beyond whenever a shard ends.
 const DISCOVERY_INTERVAL: Duration = Duration::from_mins(1);
-/// How long to leave a shard alone that could not be read or delivered.
+/// How long to leave a shard alone that could not be read or delivered; and how long to wait at first,
+/// and at most, after a round in which a call failed.
 const RETRY_WAIT: Duration = Duration::from_secs(1);
-
-/// A stream, and what is known of its shards.
-pub(crate) struct Stream {
-    pub(crate) table: Arc<TableReader>,
-    pub(crate) streams: JsonService,
-    pub(crate) arn: Arc<str>,
-    /// Of its shards' names in the leases.
-    pub(crate) prefix: String,
-    pub(crate) conversion: Conversion,
-    pub(crate) pace: Pace,
-    /// Whether this is the first time ever, and to start at the end.
-    pub(crate) first_at_latest: bool,
-    pub(crate) started_ms: u64,
-    /// The greatest version given in the stream before.
-    pub(crate) floor: u64,
-    pub(crate) shards: Vec<Described>,
-    /// Whether all shards have been asked for.
-    pub(crate) is_listed: bool,
-    /// Whether the table was seen without a stream.
-    pub(crate) is_off: bool,
-}
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Everything that is being followed.
 pub(crate) struct Following {
@@ -64,38 +43,20 @@ pub(crate) struct Following {
     tasks: JoinSet<(String, Result<End, ReadError>)>,
     ready: Ready,
     all_handed_out: bool,
+    /// What failed in this round, and will be tried again.
+    trouble: Option<String>,
+    wait: Duration,
 }
 
-/// Makes the source ready once the last one has begun. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Ready {
-    not_begun: Arc<AtomicUsize>,
-    outlet: Outlet,
-}
-
-impl Ready {
-    /// Waits for one.
-    pub(crate) fn new(outlet: &Outlet) -> Ready {
-        Ready { not_begun: Arc::new(AtomicUsize::new(1)), outlet: outlet.clone() }
-    }
-
-    fn wait_for_one_more(&self) {
-        self.not_begun.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// One has begun.
-    pub(crate) fn note(&self) {
-        if self.not_begun.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.outlet.set_ready();
-        }
-    }
-}
-
-/// What a stream's leases and shards say is to be done.
-struct Look {
-    todo: Vec<(String, Todo)>,
-    lost: Vec<String>,
-    drained: Option<u64>,
+/// Why a round did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    /// It is tried again.
+    #[error(transparent)]
+    Leases(#[from] LeaseError),
+    /// Nothing here can be.
+    #[error(transparent)]
+    Source(#[from] SourceError),
 }
 
 impl Following {
@@ -109,6 +70,8 @@ impl Following {
             tasks: JoinSet::new(),
             ready,
             all_handed_out: false,
+            trouble: None,
+            wait: RETRY_WAIT,
         }
     }
 
@@ -122,6 +85,7 @@ impl Following {
         // The first look comes with the first discovery.
         rounds.reset();
         let ended = loop {
+            let mut is_round = true;
             let done = tokio::select! {
                 _ = discovery.tick() => match self.discover(outlet).await {
                     Ok(true) => Ok(()),
@@ -133,14 +97,23 @@ impl Following {
                 },
                 _ = rounds.tick() => self.take_share(outlet).await,
                 Some(ended) = self.tasks.join_next() => match ended {
-                    Ok((partition, end)) => self.ended(&partition, end, outlet, &mut discovery).await,
-                    Err(error) => Err(failed(error)),
+                    Ok((partition, end)) => {
+                        is_round = false;
+                        self.ended(&partition, end, outlet, &mut discovery).await
+                    }
+                    Err(error) => Err(failed(error).into()),
                 },
                 () = &mut stop => break Ok(()),
             };
-            if done.is_err() {
-                break done;
+            match done {
+                Ok(()) => {}
+                Err(Broken::Leases(error)) => {
+                    warn!(%error, "the leases cannot be written, trying again");
+                    self.trouble = Some(error.to_string());
+                }
+                Err(Broken::Source(error)) => break Err(error),
             }
+            self.tell_trouble(outlet, is_round, &mut discovery);
         };
         if ended.is_err() {
             self.tasks.shutdown().await;
@@ -155,13 +128,29 @@ impl Following {
         ended
     }
 
+    /// Shows what failed in health, until a round comes to its end; that is tried later and later.
+    fn tell_trouble(&mut self, outlet: &Outlet, is_round: bool, discovery: &mut Interval) {
+        match self.trouble.take() {
+            Some(trouble) => {
+                outlet.set_problem("stream", Some(trouble));
+                discovery.reset_after(self.wait);
+                self.wait = (self.wait * 2).min(RETRY_WAIT_MAX);
+            }
+            None if is_round => {
+                outlet.set_problem("stream", None);
+                self.wait = RETRY_WAIT;
+            }
+            None => {}
+        }
+    }
+
     async fn ended(
         &mut self,
         partition: &str,
         end: Result<End, ReadError>,
         outlet: &Outlet,
         discovery: &mut Interval,
-    ) -> Result<(), SourceError> {
+    ) -> Result<(), Broken> {
         self.taken_up.remove(partition);
         self.show_shards();
         match end {
@@ -173,7 +162,7 @@ impl Following {
                 discovery.reset_immediately();
             }
             Ok(End::LetGo) => discovery.reset_after(RETRY_WAIT),
-            Err(error @ ReadError::NotAllowed { .. }) => return Err(failed(error)),
+            Err(error @ ReadError::NotAllowed { .. }) => return Err(failed(error).into()),
             Err(error) => {
                 error!(%partition, %error, "cannot read the shard, trying again");
                 discovery.reset_after(RETRY_WAIT);
@@ -201,13 +190,13 @@ impl Following {
 
     /// Looks for new shards and streams, and takes up those shards whose turn has come. Says whether
     /// everything was seen.
-    async fn discover(&mut self, outlet: &Outlet) -> Result<bool, SourceError> {
+    async fn discover(&mut self, outlet: &Outlet) -> Result<bool, Broken> {
         let is_all = self.list_shards().await?;
         self.take_share(outlet).await?;
         Ok(is_all)
     }
 
-    async fn list_shards(&mut self) -> Result<bool, SourceError> {
+    async fn list_shards(&mut self) -> Result<bool, Broken> {
         let mut found = Vec::new();
         let mut is_all = true;
         for (n, stream) in self.streams.iter_mut().enumerate() {
@@ -220,12 +209,18 @@ impl Following {
                 }
                 Err(error) if error.is_transient() => {
                     warn!(%error, "cannot list the shards, trying again");
+                    self.trouble = Some(error.to_string());
                     is_all = false;
                 }
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(failed(error).into()),
             }
-            if let Some(next) = stream.find_next().await? {
-                found.push((n + 1, next));
+            match stream.find_next().await {
+                Ok(next) => found.extend(next.map(|it| (n + 1, it))),
+                Err(error) => {
+                    warn!(%error, "cannot note the streams of the table, trying again");
+                    self.trouble = Some(error.to_string());
+                    is_all = false;
+                }
             }
         }
         for (at, next) in found.into_iter().rev() {
@@ -238,11 +233,12 @@ impl Following {
 
     /// Takes up this worker's share of the shards whose turn has come, and lets go of what is too much
     /// or somebody else's.
-    async fn take_share(&mut self, outlet: &Outlet) -> Result<(), SourceError> {
+    async fn take_share(&mut self, outlet: &Outlet) -> Result<(), Broken> {
         let survey = match self.member.look_around(self.shared.clock.now()).await {
             Ok(survey) => survey,
             Err(error) => {
                 warn!(%error, "cannot see the leases, trying again");
+                self.trouble = Some(error.to_string());
                 return Ok(());
             }
         };
@@ -255,7 +251,8 @@ impl Following {
         for (n, stream) in self.streams.iter().enumerate() {
             // Those behind it wait until it is drained.
             if stream.is_listed && tables.insert(stream.table.config.table_arn.clone()) {
-                looks.push((n, stream.look(&survey.seen, &self.taken_up)));
+                let now = self.shared.clock.now();
+                looks.push((n, stream.look(&survey.seen, &self.taken_up, now)));
             } else {
                 tables.insert(stream.table.config.table_arn.clone());
             }
@@ -283,11 +280,21 @@ impl Following {
             for (shard, todo) in look.todo {
                 self.take_up(n, &shard, todo, &take, outlet).await?;
             }
+            for old in look.old {
+                // Others may be doing the same.
+                match self.shared.store.remove(old).await {
+                    Err(error) if !error.is_lost() => return Err(error.into()),
+                    _ => {}
+                }
+            }
             self.streams[n].first_at_latest = false;
             drained.extend(look.drained.map(|version| (n, version)));
         }
         for (n, version) in drained.into_iter().rev() {
-            self.drained(n, version).await?;
+            if let Err(error) = self.drained(n, version).await {
+                warn!(%error, "cannot note that the old stream is drained, trying again");
+                self.trouble = Some(error.to_string());
+            }
         }
         if !self.all_handed_out && self.streams.iter().all(|it| it.is_listed) {
             self.all_handed_out = true;
@@ -304,36 +311,36 @@ impl Following {
         todo: Todo,
         take: &BTreeSet<String>,
         outlet: &Outlet,
-    ) -> Result<(), SourceError> {
+    ) -> Result<(), Broken> {
         let Shared { store, owner, clock, .. } = &self.shared;
         let partition = format!("{}{shard}", self.streams[n].prefix);
         if todo != Todo::Skip && !take.contains(&partition) {
             return Ok(());
         }
-        let acquired = store.acquire(&partition, owner, clock.now()).await.map_err(failed)?;
+        let acquired = acquire_again(&**store, &partition, owner, clock.now()).await?;
         let Some(mut lease) = acquired else { return Ok(()) };
         match todo {
             Todo::Skip => {
                 lease.done = true;
                 lease.passing = true;
-                store.release(lease).await.map_err(failed)
+                Ok(store.release(lease).await?)
             }
-            Todo::Read(start) => self.read_shard(n, shard, start, lease, outlet),
+            Todo::Read(start) => Ok(self.read_shard(n, shard, start, lease, outlet)?),
         }
     }
 
     /// Notes that DynamoDB has forgotten a shard, and that nobody need wait for it.
-    async fn give_up(&self, n: usize, shard: &str) -> Result<(), SourceError> {
+    async fn give_up(&self, n: usize, shard: &str) -> Result<(), Broken> {
         let (stream, Shared { store, owner, clock, .. }) = (&self.streams[n], &self.shared);
         let partition = format!("{}{shard}", stream.prefix);
-        let acquired = store.acquire(&partition, owner, clock.now()).await.map_err(failed)?;
+        let acquired = acquire_again(&**store, &partition, owner, clock.now()).await?;
         let Some(mut lease) = acquired else { return Ok(()) };
         let place = lease.checkpoint.as_deref().unwrap_or("start").replace(' ', "-");
         let why = "the shard is older than a day, and gone";
-        stream.table.gaps.note(shard, &place, why).await.map_err(failed)?;
+        stream.table.gaps.note(shard, &place, why).await?;
         lease.done = true;
         lease.passing = true;
-        store.release(lease).await.map_err(failed)
+        Ok(store.release(lease).await?)
     }
 
     /// A stream that was replaced and is safe makes room for the next.
@@ -343,9 +350,10 @@ impl Following {
         if !follows {
             return Ok(());
         }
-        let stream = self.streams.remove(n);
-        info!(stream = %stream.arn, "the old stream is drained; going on with the new one");
-        stream.table.note_drained(&stream.arn, version).await?;
+        let (reader, arn) = (Arc::clone(&self.streams[n].table), Arc::clone(&self.streams[n].arn));
+        reader.note_drained(&arn, version).await?;
+        info!(stream = %arn, "the old stream is drained; going on with the new one");
+        self.streams.remove(n);
         for next in self.streams.iter_mut().filter(|it| it.table.config.table_arn == table) {
             next.floor = next.floor.max(version);
         }
@@ -404,55 +412,6 @@ impl Following {
         }
         for (table, n) in counts {
             self.shared.view.change(table, |it| it.shards = n);
-        }
-    }
-}
-
-impl Stream {
-    /// Whether the table has another stream by now, and this one is the last that we know.
-    async fn find_next(&mut self) -> Result<Option<Stream>, SourceError> {
-        let latest = match self.table.latest_stream().await {
-            Ok(Some(latest)) => latest,
-            Ok(None) => {
-                if !std::mem::replace(&mut self.is_off, true) {
-                    warn!(table = %self.table.described.table.name,
-                        "the stream of the table is off: changes are not seen until it is on again");
-                }
-                return Ok(None);
-            }
-            Err(error) => {
-                warn!(%error, "cannot look whether the table has a new stream");
-                return Ok(None);
-            }
-        };
-        let (streams, is_new) = self.table.note_stream(&latest).await?;
-        if !is_new {
-            return Ok(None);
-        }
-        info!(table = %self.table.described.table.name, stream = %latest, "the table has a new stream");
-        self.table.stream(&latest, streams.floor, true).await.map(Some)
-    }
-
-    /// What is to be done, given everybody's leases and what we are reading.
-    fn look(&self, seen: &[Seen], taken_up: &BTreeMap<String, Option<Stopper>>) -> Look {
-        let shard = |partition: &str| partition.strip_prefix(&self.prefix).map(str::to_owned);
-        let leases: BTreeMap<String, Lease> = seen
-            .iter()
-            .filter_map(|it| Some((shard(&it.lease.partition)?, it.lease.clone())))
-            .collect();
-        let reading: BTreeSet<String> = taken_up.keys().filter_map(|it| shard(it)).collect();
-        let plan = Plan {
-            shards: &self.shards,
-            leases: &leases,
-            reading: &reading,
-            first_at_latest: self.first_at_latest,
-            floor: self.floor,
-            started_ms: self.started_ms,
-        };
-        Look {
-            todo: plan.todo().into_iter().map(|(it, todo)| (it.to_owned(), todo)).collect(),
-            lost: plan.lost().into_iter().map(str::to_owned).collect(),
-            drained: plan.is_drained().then(|| plan.last_version()),
         }
     }
 }

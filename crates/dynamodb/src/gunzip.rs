@@ -77,6 +77,8 @@ impl Gunzip {
     /// When the file is damaged.
     pub fn feed(&mut self, input: &[u8], enough: usize) -> Result<usize, Damaged> {
         let mut taken = 0;
+        // All of the room is filled, so it must not be larger than what is asked for.
+        self.out.reserve_exact((enough + ROOM).saturating_sub(self.out.len()));
         while taken < input.len() && self.out.len() < enough {
             let rest = &input[taken..];
             taken += match &mut self.state {
@@ -162,8 +164,7 @@ impl Gunzip {
                 Ok(Vec::new())
             };
         };
-        let mut rest = Vec::with_capacity(self.out.capacity());
-        rest.extend_from_slice(&self.out[end + 1..]);
+        let rest = self.out[end + 1..].to_vec();
         self.out.truncate(end + 1);
         Ok(mem::replace(&mut self.out, rest))
     }

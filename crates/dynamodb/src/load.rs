@@ -24,30 +24,53 @@ use pipeline::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How many exports to ask for before giving up; the next start of the program tries again.
-pub(crate) const EXPORTS_MAX: u32 = 3;
-/// How long to wait at most before asking again for what was refused for now.
-const RETRY_WAIT_MAX: Duration = Duration::from_mins(10);
+const EXPORTS_MAX: u32 = 3;
+/// How long to wait at most, for whatever. Who waits longer had its clock set back.
+pub const WAIT_MAX: Duration = Duration::from_mins(10);
+/// For how many looks a load is announced before it begins where others read the stream already; and
+/// for how many, which must be fewer, a worker trusts what it saw when it looked last. So whoever reads
+/// a delete that was made after the load began, knows of the load.
+const ANNOUNCED_LOOKS: u32 = 3;
+const TRUSTED_LOOKS: u32 = 2;
+
+/// How often to look at what is going on.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How far an export is; and how long to wait before another try, at first.
+    pub poll: Duration,
+    /// What other workers have done for a load, and whether there are gaps.
+    pub look: Duration,
+}
+
+/// For which load a worker keeps deletes, as far as it knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known {
+    /// 0 if there is none.
+    load: u32,
+    looked: Option<Timestamp>,
+}
 
 /// What must be known to go on with a load.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub struct Record {
     /// Counts the loads of a table: the first, and one for each gap that is healed.
-    pub(crate) generation: u32,
+    pub generation: u32,
     /// By which way.
-    pub(crate) method: Method,
+    pub method: Method,
     /// When it was wished for, in milliseconds since the epoch.
-    pub(crate) wanted_ms: u64,
-    /// Not to begin before, so that everyone who reads the stream knows of it.
-    pub(crate) not_before_ms: u64,
+    pub wanted_ms: u64,
+    /// How long whoever leads it waits before it begins. A moment would be of somebody else's clock.
+    #[serde(default)]
+    pub wait_ms: u64,
     /// Counts the exports that were asked for.
-    pub(crate) attempt: u32,
+    pub attempt: u32,
     /// How far it is.
-    pub(crate) stage: Stage,
+    pub stage: Stage,
 }
 
 /// By which way a table is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Method {
+pub enum Method {
     /// By an export to S3.
     Export,
     /// By a parallel scan.
@@ -56,7 +79,7 @@ pub(crate) enum Method {
 
 /// How far a load is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Stage {
+pub enum Stage {
     /// Nothing has come of it yet. An export may have been asked for.
     Wanted,
     /// The export with this ARN is being made.
@@ -73,22 +96,22 @@ pub(crate) enum Stage {
 
 /// What a load consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Parts {
+pub struct Parts {
     /// The moment whose state it is, in milliseconds since the epoch.
-    pub(crate) read_ms: u64,
+    pub read_ms: u64,
     /// How many files or segments.
-    pub(crate) n: u32,
+    pub n: u32,
     /// How many items, if that is known.
-    pub(crate) items: Option<u64>,
+    pub items: Option<u64>,
     /// Where the list of files is.
-    pub(crate) files_key: String,
+    pub files_key: String,
     /// How the files are written.
-    pub(crate) is_ion: bool,
+    pub is_ion: bool,
 }
 
 /// What DynamoDB says of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Described {
+pub enum Described {
     /// It is being made.
     InProgress,
     /// It is there, and its summary has this key.
@@ -101,7 +124,7 @@ pub(crate) enum Described {
 
 /// What may help where something was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Remedy {
+pub enum Remedy {
     /// The same again, later.
     Wait,
     /// Another export.
@@ -112,7 +135,7 @@ pub(crate) enum Remedy {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
+pub enum Input {
     /// The moment that was waited for has come.
     Waited,
     /// An export was begun; this is its ARN.
@@ -131,7 +154,7 @@ pub(crate) enum Input {
 
 /// Something to do. All but `Save` and `End` lead to an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// Make this durable before anything else.
     Save(Record),
     /// Wait until then.
@@ -152,39 +175,54 @@ pub(crate) enum Action {
 
 /// A load under way.
 #[derive(Debug)]
-pub(crate) struct Load {
+pub struct Load {
     record: Record,
-    /// How often to ask how far an export is; and how long to wait before another try, at first.
-    poll: Duration,
+    pace: Pace,
     /// For how long to wait before asking again for what was refused.
     wait: Duration,
+    /// Until when to wait before it begins, by the clock of this worker.
+    begins: Option<Timestamp>,
+}
+
+impl Pace {
+    /// How long a load is announced, so that everyone who reads the stream knows of it.
+    pub fn announcement(&self) -> Duration {
+        self.look * ANNOUNCED_LOOKS
+    }
+}
+
+impl Known {
+    /// What a look showed that was begun at `now`.
+    pub fn at(now: Timestamp, load: u32) -> Known {
+        Known { load, looked: Some(now) }
+    }
+
+    /// The load to keep deletes for, 0 for none; or nothing if that must be looked up again.
+    pub fn load(&self, now: Timestamp, pace: Pace) -> Option<u32> {
+        let looked = self.looked?;
+        (looked <= now && now <= looked.after(pace.look * TRUSTED_LOOKS)).then_some(self.load)
+    }
 }
 
 impl Record {
     /// The wish for a load.
-    pub(crate) fn wanted(
-        generation: u32,
-        method: Method,
-        now: Timestamp,
-        not_before: Timestamp,
-    ) -> Record {
-        let stage = Stage::Wanted;
-        let not_before_ms = not_before.0;
-        Record { generation, method, wanted_ms: now.0, not_before_ms, attempt: 1, stage }
+    pub fn wanted(generation: u32, method: Method, now: Timestamp, wait: Duration) -> Record {
+        let (stage, wait_ms) = (Stage::Wanted, in_ms(wait));
+        Record { generation, method, wanted_ms: now.0, wait_ms, attempt: 1, stage }
     }
 
-    /// Whether deletes must be remembered.
-    pub(crate) fn is_under_way(&self) -> bool {
+    /// Whether something is to be done for it.
+    pub fn is_under_way(&self) -> bool {
         !matches!(self.stage, Stage::Done | Stage::Failed(_))
     }
 
     /// What tells the parts of this attempt from all others.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("{}-{}", self.generation, self.attempt)
     }
 
     /// How far it is, in a word or two.
-    pub(crate) fn stage_name(&self) -> &'static str {
+    pub fn stage_name(&self) -> &'static str {
         match self.stage {
             Stage::Wanted => "wanted",
             Stage::Exporting(_) => "exporting",
@@ -198,34 +236,34 @@ impl Record {
 
 impl Load {
     /// Goes on with a load; says what to do first. One that was given up is tried once more.
-    pub(crate) fn resume(
-        mut record: Record,
-        poll: Duration,
-        now: Timestamp,
-    ) -> (Load, Vec<Action>) {
+    pub fn resume(mut record: Record, pace: Pace, now: Timestamp) -> (Load, Vec<Action>) {
         let mut actions = Vec::new();
         if let Stage::Failed(_) = record.stage {
-            record = Record { attempt: record.attempt + 1, stage: Stage::Wanted, ..record };
+            // Nobody keeps deletes for it any more.
+            let (attempt, wait_ms) = (record.attempt + 1, in_ms(pace.announcement()));
+            record = Record { attempt, wait_ms, stage: Stage::Wanted, ..record };
             actions.push(Action::Save(record.clone()));
         }
-        let load = Load { record, poll, wait: poll };
+        let wait = Duration::from_millis(record.wait_ms);
+        let begins = (!wait.is_zero()).then(|| now.after(wait));
+        let load = Load { record, pace, wait: pace.poll, begins };
         actions.push(load.next(now));
         (load, actions)
     }
 
     /// What is durable, or about to be.
-    pub(crate) fn record(&self) -> &Record {
+    pub fn record(&self) -> &Record {
         &self.record
     }
 
     /// What to do at this stage.
     fn next(&self, now: Timestamp) -> Action {
         match &self.record.stage {
-            Stage::Wanted if now.0 < self.record.not_before_ms => {
-                Action::Wait(Timestamp(self.record.not_before_ms))
-            }
-            Stage::Wanted if self.record.method == Method::Scan => Action::Wait(now),
-            Stage::Wanted => Action::Request,
+            Stage::Wanted => match (self.begins, self.record.method) {
+                (Some(begins), _) => Action::Wait(begins),
+                (None, Method::Scan) => Action::Wait(now),
+                (None, Method::Export) => Action::Request,
+            },
             Stage::Exporting(arn) => Action::Describe(arn.clone(), now),
             Stage::Loading(parts) => Action::Load(parts.clone()),
             Stage::Reapplying(_) => Action::Reapply,
@@ -234,7 +272,10 @@ impl Load {
     }
 
     /// Takes in what happened; `segments` is how many parts a scan has.
-    pub(crate) fn handle(&mut self, now: Timestamp, segments: u32, input: Input) -> Vec<Action> {
+    pub fn handle(&mut self, now: Timestamp, segments: u32, input: Input) -> Vec<Action> {
+        if input == Input::Waited {
+            self.begins = None;
+        }
         match (&self.record.stage, input) {
             (Stage::Wanted, Input::Waited) if self.record.method == Method::Scan => {
                 let files_key = String::new();
@@ -245,7 +286,7 @@ impl Load {
             (Stage::Wanted, Input::Waited) => vec![self.next(now)],
             (Stage::Wanted, Input::Requested(arn)) => self.enter(now, Stage::Exporting(arn)),
             (Stage::Exporting(arn), Input::Waited | Input::Described(Described::InProgress)) => {
-                vec![Action::Describe(arn.clone(), now.after(self.poll))]
+                vec![Action::Describe(arn.clone(), now.after(self.pace.poll))]
             }
             (Stage::Exporting(arn), Input::Described(Described::Completed(key))) => {
                 vec![Action::Plan(arn.clone(), key)]
@@ -268,7 +309,7 @@ impl Load {
             }
             (_, Input::Refused(_, Remedy::Wait)) => {
                 let until = now.after(self.wait);
-                self.wait = (self.wait * 2).min(RETRY_WAIT_MAX);
+                self.wait = (self.wait * 2).min(WAIT_MAX);
                 vec![Action::Wait(until)]
             }
             (_, Input::Refused(reason, Remedy::Anew)) => self.anew(now, &reason),
@@ -280,7 +321,7 @@ impl Load {
     /// Makes the stage durable, then goes on from there.
     fn enter(&mut self, now: Timestamp, stage: Stage) -> Vec<Action> {
         self.record.stage = stage;
-        self.wait = self.poll;
+        self.wait = self.pace.poll;
         vec![Action::Save(self.record.clone()), self.next(now)]
     }
 
@@ -292,7 +333,8 @@ impl Load {
         }
         self.record.attempt += 1;
         // What made the last one fail may need a moment to pass.
-        self.record.not_before_ms = now.after(self.wait).0;
+        self.record.wait_ms = in_ms(self.wait);
+        self.begins = Some(now.after(self.wait));
         self.enter(now, Stage::Wanted)
     }
 
@@ -300,6 +342,10 @@ impl Load {
     fn give_up(&mut self, now: Timestamp, reason: String) -> Vec<Action> {
         self.enter(now, Stage::Reapplying(Some(reason)))
     }
+}
+
+fn in_ms(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -4,20 +4,19 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use aws::{JsonService, S3};
-use coordination::{Lease, LeaseError, LeaseStore};
+use coordination::{Lease, LeaseError, LeaseStore, acquire_again, workers};
 use pipeline::{Clock, Outlet, Stop, Timestamp};
 use tracing::{error, info, warn};
 
 use crate::{
     Conversion, OnGap, TableConfig, View,
-    deletes::{Deletes, ReapplyError},
+    deletes::{Deletes, ReapplyError, record_name},
     export::Exports,
-    load::{Action, Input, Load, Method, Parts, Record, Remedy, Stage},
+    gaps::is_wish,
+    load::{Action, Input, Load, Method, Pace, Parts, Record, Remedy, Stage, WAIT_MAX},
     reading::Reading,
 };
 
-/// In how many looks every worker has seen a load that heals a gap, and keeps deletes.
-const ANNOUNCE_LOOKS: u32 = 3;
 /// How often to renew the lease of the load.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// How many segments a scan has that heals a gap of a table that was not loaded by one.
@@ -42,10 +41,7 @@ pub(crate) struct Loader {
     pub(crate) conversion: Conversion,
     pub(crate) deletes: Deletes,
     pub(crate) view: View,
-    /// How often to ask how far an export is.
-    pub(crate) poll: Duration,
-    /// How often to look what others have done, and whether there are gaps.
-    pub(crate) look: Duration,
+    pub(crate) pace: Pace,
 }
 
 /// Why loading has to be begun again.
@@ -76,19 +72,30 @@ impl Loader {
             && let Some(mut lease) = self.acquire_record().await?
         {
             if lease.checkpoint.is_none() {
-                let now = self.clock.now();
-                lease.checkpoint =
-                    Some(serde_json::to_string(&Record::wanted(1, method, now, now))?);
+                let wait =
+                    if self.is_alone().await? { Duration::ZERO } else { self.pace.announcement() };
+                let wanted = Record::wanted(1, method, self.clock.now(), wait);
+                lease.checkpoint = Some(serde_json::to_string(&wanted)?);
             }
             self.store.release(lease).await?;
         }
-        self.deletes.keep_for(match self.record().await? {
-            // A load that failed is tried again by this start.
-            Some(record) if record.stage != Stage::Done => record.generation,
-            None if self.method().is_some() => 1,
-            _ => 0,
-        });
+        let now = self.clock.now();
+        self.deletes.keep_for(
+            now,
+            match self.record().await? {
+                // A load that failed is tried again by this start.
+                Some(record) if record.stage != Stage::Done => record.generation,
+                None if self.method().is_some() => 1,
+                _ => 0,
+            },
+        );
         Ok(())
+    }
+
+    /// Whether no other worker reads the stream, which might not know of a load.
+    async fn is_alone(&self) -> Result<bool, LeaseError> {
+        let workers = self.store.list(&workers(&self.pipeline)).await?;
+        Ok(workers.iter().all(|it| it.free || it.owner == self.owner))
     }
 
     fn method(&self) -> Option<Method> {
@@ -100,17 +107,22 @@ impl Loader {
     }
 
     fn record_name(&self) -> String {
-        format!("{}load/", self.prefix)
+        record_name(&self.prefix)
     }
 
-    async fn record(&self) -> Result<Option<Record>, LoadError> {
+    /// Of the names of the parts of a load.
+    pub(crate) fn parts_of(&self, record: &Record) -> String {
+        format!("{}part/{}/", self.prefix, record.name())
+    }
+
+    pub(crate) async fn record(&self) -> Result<Option<Record>, LoadError> {
         let lease = self.store.list(&self.record_name()).await?.into_iter().next();
         let text = lease.and_then(|it| it.checkpoint);
         Ok(text.as_deref().map(serde_json::from_str).transpose()?)
     }
 
     async fn acquire_record(&self) -> Result<Option<Lease>, LeaseError> {
-        self.store.acquire(&self.record_name(), &self.owner, self.clock.now()).await
+        acquire_again(&*self.store, &self.record_name(), &self.owner, self.clock.now()).await
     }
 
     /// Whether there is nothing left to load.
@@ -122,13 +134,15 @@ impl Loader {
     /// stream to wait for.
     pub(crate) async fn run(&self, outlet: &Outlet, mut stop: Stop) -> Result<(), LoadError> {
         let mut is_first = true;
+        let mut tidied = None;
         loop {
+            let now = self.clock.now();
             let record = self.record().await?;
             let wanted = record.as_ref().is_some_and(Record::is_under_way);
             let is_retried =
                 is_first && record.as_ref().is_some_and(|it| matches!(it.stage, Stage::Failed(_)));
             let under_way = record.as_ref().filter(|_| wanted || is_retried);
-            self.deletes.keep_for(under_way.map_or(0, |it| it.generation));
+            self.deletes.keep_for(now, under_way.map_or(0, |it| it.generation));
             if let Some(record) = record {
                 self.show(&record);
                 if (wanted || is_retried)
@@ -137,8 +151,12 @@ impl Loader {
                     Box::pin(self.lead(lease, outlet, &stop)).await?;
                 } else if let Stage::Loading(parts) = &record.stage {
                     Box::pin(self.help(&record, parts, outlet, &stop)).await?;
-                } else if record.stage == Stage::Done && self.config.stream.is_none() {
-                    return Ok(());
+                } else if record.stage == Stage::Done && tidied != Some(record.generation) {
+                    tidied = Some(record.generation);
+                    self.tidy(record.generation).await?;
+                    if self.config.stream.is_none() {
+                        return Ok(());
+                    }
                 }
             }
             is_first = false;
@@ -147,10 +165,31 @@ impl Loader {
             }
             self.heal().await?;
             tokio::select! {
-                () = tokio::time::sleep(self.look) => {}
+                () = tokio::time::sleep(self.pace.look) => {}
                 () = &mut stop => return Ok(()),
             }
         }
+    }
+
+    /// Forgets what nobody needs once a load is done: its parts, which are as many as the export has
+    /// files, and deletes that were kept while others were sent again. The same of the load before,
+    /// which may have failed. The next one may have been announced already, and is left alone.
+    async fn tidy(&self, generation: u32) -> Result<(), LoadError> {
+        for generation in generation.saturating_sub(1)..=generation {
+            for kind in [
+                format!("part/{generation}-"),
+                format!("deleted/{generation}/"),
+                format!("deletes/{generation}/"),
+            ] {
+                for lease in self.store.list(&format!("{}{kind}", self.prefix)).await? {
+                    match self.store.remove(lease).await {
+                        Err(error) if !error.is_lost() => return Err(error.into()),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn show(&self, record: &Record) {
@@ -165,7 +204,7 @@ impl Loader {
             Some(text) => serde_json::from_str(text)?,
             None => return Ok(self.store.release(lease).await?),
         };
-        let (mut load, actions) = Load::resume(record, self.poll, self.clock.now());
+        let (mut load, actions) = Load::resume(record, self.pace, self.clock.now());
         let mut todo = VecDeque::from(actions);
         while let Some(action) = todo.pop_front() {
             let input = match action {
@@ -192,6 +231,7 @@ impl Loader {
                 }
             };
             self.tell(&input);
+            self.show_problem(outlet);
             let segments = self.config.scan.as_ref().map_or(SEGMENTS, |it| it.segments);
             todo.extend(load.handle(self.clock.now(), segments, input));
         }
@@ -203,7 +243,7 @@ impl Loader {
             );
         }
         if !load.record().is_under_way() {
-            self.deletes.keep_for(0);
+            self.deletes.keep_for(self.clock.now(), 0);
         }
         match self.store.release(lease).await {
             Err(error) if !error.is_lost() => Err(error.into()),
@@ -278,7 +318,7 @@ impl Loader {
                 Some(exports) => exports.plan(&arn, &key).await,
                 None => Input::Refused("no bucket is configured".to_owned(), Remedy::None),
             },
-            Action::Load(parts) => return self.load(&record, &parts, outlet, stop).await,
+            Action::Load(parts) => return self.load(&record, &parts, outlet, stop, false).await,
             Action::Reapply => {
                 let mut lane = outlet.lane()?;
                 self.deletes.send_again(record.generation, &mut lane, &self.conversion).await?;
@@ -295,8 +335,8 @@ impl Loader {
     }
 
     async fn sleep_until(&self, until: Timestamp) {
-        let wait = until.0.saturating_sub(self.clock.now().0);
-        tokio::time::sleep(Duration::from_millis(wait)).await;
+        let wait = Duration::from_millis(until.0.saturating_sub(self.clock.now().0));
+        tokio::time::sleep(wait.min(WAIT_MAX)).await;
     }
 
     fn exports(&self) -> Option<Exports<'_>> {
@@ -323,10 +363,22 @@ impl Loader {
             }
             Input::Refused(reason, Remedy::Wait) => {
                 warn!(%table, %reason, "the load has to wait");
+                return self.view.change(table, |it| it.problem.clone_from(reason));
             }
             Input::Refused(reason, _) => error!(%table, %reason, "the load cannot go on like this"),
+            // The moment to try again has come; whether that helps is not yet known.
+            Input::Waited => return,
             _ => {}
         }
+        self.view.change(table, |it| it.problem.clear());
+    }
+
+    /// Shows in health what keeps the load from going on.
+    pub(crate) fn show_problem(&self, outlet: &Outlet) {
+        let table = &self.conversion.table.name;
+        let tables = self.view.tables();
+        let problem = tables.get(table).map(|it| it.problem.clone()).filter(|it| !it.is_empty());
+        outlet.set_problem(&format!("load of {table}"), problem);
     }
 
     /// Reads parts beside whoever leads.
@@ -337,7 +389,7 @@ impl Loader {
         outlet: &Outlet,
         stop: &Stop,
     ) -> Result<(), LoadError> {
-        self.load(record, parts, outlet, stop).await.map(drop)
+        self.load(record, parts, outlet, stop, true).await.map(drop)
     }
 
     /// Reads parts that nobody reads, several at a time, until all are safe.
@@ -347,6 +399,7 @@ impl Loader {
         parts: &Parts,
         outlet: &Outlet,
         stop: &Stop,
+        is_help: bool,
     ) -> Result<Effort, LoadError> {
         let files = match record.method {
             Method::Scan => Vec::new(),
@@ -364,7 +417,7 @@ impl Loader {
                 }
             },
         };
-        let reading = Reading { loader: self, record, parts, files: &files, outlet, stop };
+        let reading = Reading { loader: self, record, parts, files: &files, outlet, stop, is_help };
         reading.run().await
     }
 
@@ -380,7 +433,9 @@ impl Loader {
         if record.as_ref().is_some_and(Record::is_under_way) {
             return Ok(());
         }
+        let is_wished = open.iter().any(|it| is_wish(&it.partition, &self.prefix));
         let method = match self.config.on_gap() {
+            _ if is_wished => self.method(),
             OnGap::Continue => None,
             OnGap::Export => Some(Method::Export),
             OnGap::Rescan => Some(Method::Scan),
@@ -389,15 +444,19 @@ impl Loader {
             let Some(mut lease) = self.acquire_record().await? else { return Ok(()) };
             let now = self.clock.now();
             let generation = record.map_or(1, |it| it.generation + 1);
-            let wanted =
-                Record::wanted(generation, method, now, now.after(self.look * ANNOUNCE_LOOKS));
+            let wanted = Record::wanted(generation, method, now, self.pace.announcement());
             lease.checkpoint = Some(serde_json::to_string(&wanted)?);
-            warn!(
-                table = %self.conversion.table.name, gaps = open.len(),
-                "changes were lost, so the table is read again; items deleted in between stay in the \
-                 index until `verify --repair` finds them"
-            );
-            self.deletes.keep_for(generation);
+            let table = &self.conversion.table.name;
+            if is_wished {
+                info!(%table, "the table is loaded once more, as was asked for");
+            } else {
+                warn!(
+                    %table, gaps = open.len(),
+                    "changes were lost, so the table is read again; items deleted in between stay in \
+                     the index until `verify --repair` finds them"
+                );
+            }
+            self.deletes.keep_for(now, generation);
             self.store.release(lease).await?;
         }
         for gap in open {

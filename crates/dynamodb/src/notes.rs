@@ -32,12 +32,15 @@ pub(crate) fn texts(events: &[Event], view_on_remove: ViewOnRemove) -> Vec<(Stri
     texts
 }
 
+/// Whether it is a delete that the stream brought.
+pub(crate) fn is_delete(event: &Event) -> bool {
+    let of_stream = event.origin.as_ref().filter(|it| it.path == Path::Stream);
+    of_stream.is_some_and(|it| it.record.kind == ChangeKind::Remove)
+}
+
 fn note(event: &Event, view_on_remove: ViewOnRemove) -> Option<String> {
-    let origin = event.origin.as_ref()?;
+    let origin = event.origin.as_ref().filter(|_| is_delete(event))?;
     let record = &origin.record;
-    if record.kind != ChangeKind::Remove || origin.path != Path::Stream {
-        return None;
-    }
     // A line end can only stand between two values, where a space does as well.
     let text = |place: &std::ops::Range<usize>| {
         String::from_utf8_lossy(&origin.body[place.clone()]).replace(['\n', '\r', '\t'], " ")

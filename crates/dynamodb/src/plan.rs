@@ -9,6 +9,10 @@ use coordination::Lease;
 
 use crate::{Progress, Start};
 
+/// When a shard is old that DynamoDB no longer lists. It closes one after some four hours, and keeps
+/// it for a day.
+const OLD_MS: u64 = 36 * 60 * 60 * 1000;
+
 /// A shard, as `DescribeStream` tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
@@ -101,6 +105,23 @@ impl Plan<'_> {
             (!is_known && was_ours && !self.leases.contains_key(&shard.id)).then_some(parent)
         });
         begun.map(|(id, _)| id.as_str()).chain(unseen).collect()
+    }
+
+    /// The leases of shards that nobody will ask for again: done, forgotten by DynamoDB, and so old
+    /// that this is no gap in a list. Every look at the leases costs as much as there are of them.
+    pub fn old(&self, now_ms: u64) -> impl Iterator<Item = (&str, &Lease)> {
+        let listed = self.listed();
+        // A child that was not begun goes on above the version of its parent.
+        let parents: BTreeSet<&str> = self
+            .shards
+            .iter()
+            .filter(|it| !self.leases.contains_key(&it.id))
+            .filter_map(|it| it.parent.as_deref())
+            .collect();
+        self.leases.iter().map(|(id, lease)| (id.as_str(), lease)).filter(move |(id, lease)| {
+            let is_old = created_ms(id).is_some_and(|it| it.saturating_add(OLD_MS) < now_ms);
+            lease.done && is_old && !listed.contains(id) && !parents.contains(id)
+        })
     }
 
     /// Whether all of the stream is safe.
@@ -263,6 +284,28 @@ mod tests {
         let known = [lease(A, 1, true), lease(C, 1, false)];
         assert_eq!(lost(&[described(C, B, false)], &known, &[]), [""; 0], "said before");
         assert_eq!(lost(&[], &[lease(A, 1, false), lease(B, 1, true)], &[]), [A]);
+    }
+
+    #[test]
+    fn leases_of_old_shards_are_forgotten_when_nobody_needs_them() {
+        let old = |shards: &[Described], leases: &[(String, Lease)], now_ms: u64| {
+            seen(shards, leases, &[], |it| {
+                it.old(now_ms).map(|(id, _)| id.to_owned()).collect::<Vec<_>>()
+            })
+        };
+        let late = 1_100 + OLD_MS + 1;
+        let done = [lease(A, 9, true), lease(B, 9, false)];
+        let child = [described(B, A, false)];
+        assert_eq!(old(&child, &done, late), [A]);
+        assert_eq!(old(&child, &done, late - 1), [""; 0], "the list may have a gap");
+        assert_eq!(old(&[described(A, "", true)], &done, late), [""; 0], "still listed");
+        assert_eq!(old(&child, &[lease(A, 9, false)], late), [""; 0], "it is lost, not done");
+        assert_eq!(old(&child, &done[..1], late), [""; 0], "its child will ask for its version");
+        let start = [("start".to_owned(), lease("start", 0, true).1)];
+        assert_eq!(old(&child, &start, u64::MAX), [""; 0], "not a shard");
+        // With the parent forgotten, nothing is lost and versions go on.
+        let rest = &done[1..];
+        seen(&child, rest, &[B], |it| assert!(it.lost().is_empty() && it.last_version() == 9));
     }
 
     #[test]

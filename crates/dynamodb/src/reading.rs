@@ -32,13 +32,15 @@ pub(crate) struct Reading<'a> {
     pub(crate) files: &'a [DataFile],
     pub(crate) outlet: &'a Outlet,
     pub(crate) stop: &'a Stop,
+    /// Whether somebody else leads the load, and may have gone on without us.
+    pub(crate) is_help: bool,
 }
 
 impl Reading<'_> {
     pub(crate) async fn run(self) -> Result<Effort, LoadError> {
         let Loader { store, clock, view, conversion, config, .. } = self.loader;
         let table = &conversion.table.name;
-        let prefix = format!("{}part/{}/", self.loader.prefix, self.record.name());
+        let prefix = self.loader.parts_of(self.record);
         let scan = config.scan.clone().unwrap_or_default();
         let budget = Budget::new(scan.read_units_per_second);
         let parallel = match self.record.method {
@@ -68,9 +70,15 @@ impl Reading<'_> {
                 it.parts_loaded = done.len() as u64;
                 it.loaded(clock.now(), rows);
             });
+            self.loader.show_problem(self.outlet);
             if done.len() == self.parts.n as usize {
                 info!(%table, items = rows, parts = self.parts.n, "the table is loaded");
                 return Ok(Effort::Done(Input::Loaded));
+            }
+            // Rows of a load that was given up must not come after its deletes were sent again.
+            if self.is_help && self.loader.record().await?.as_ref() != Some(self.record) {
+                tasks.shutdown().await;
+                return Ok(Effort::Left);
             }
             if !stop.is_asked() {
                 for n in (0..self.parts.n).filter(|it| !done.contains(it)) {
@@ -81,7 +89,14 @@ impl Reading<'_> {
                         continue;
                     }
                     let partition = format!("{prefix}{n:06}/");
-                    let lease = store.acquire(&partition, &self.loader.owner, clock.now()).await?;
+                    // What we hold and do not read is left from an effort that failed half way.
+                    let is_ours = |it: &&Lease| {
+                        it.partition == partition && it.owner == self.loader.owner && !it.free
+                    };
+                    let lease = match leases.iter().find(is_ours) {
+                        Some(lease) => Some(lease.clone()),
+                        None => store.acquire(&partition, &self.loader.owner, clock.now()).await?,
+                    };
                     let Some(lease) = lease else { continue };
                     running.insert(n);
                     let mark = lease.checkpoint.as_deref().map(Mark::read).unwrap_or_default();
@@ -115,7 +130,7 @@ impl Reading<'_> {
                         Err(PartError::Lease(error)) => return Err(error.into()),
                     }
                 }
-                () = tokio::time::sleep(self.loader.look) => {}
+                () = tokio::time::sleep(self.loader.pace.look) => {}
                 _ = report.tick() => self.report(),
                 () = &mut stop, if !stop.is_asked() => {}
             }
@@ -126,27 +141,18 @@ impl Reading<'_> {
         let Loader { dynamodb, clock, view, conversion, config, .. } = self.loader;
         let format = if self.parts.is_ion { ExportFormat::Ion } else { ExportFormat::DynamodbJson };
         let table = Arc::clone(&conversion.table);
-        let rows = Rows { table: Arc::clone(&table), read_ms: self.parts.read_ms, format };
+        let rows = Rows { table, read_ms: self.parts.read_ms, format };
         match (self.files.get(n as usize), &self.loader.s3) {
-            (Some(file), Some(s3)) => {
-                let view = view.clone();
-                Box::new(FilePieces {
-                    s3: s3.clone(),
-                    bucket: config
-                        .export
-                        .as_ref()
-                        .map(|it| it.s3_bucket.clone())
-                        .unwrap_or_default(),
-                    file: file.clone(),
-                    rows,
-                    skip: mark.rows,
-                    on_damage: Box::new(move || {
-                        view.change(&table.name, |it| it.files_damaged += 1);
-                    }),
-                    retry_wait: self.loader.poll.min(RETRY_WAIT_MAX),
-                    state: State::New,
-                })
-            }
+            (Some(file), Some(s3)) => Box::new(FilePieces {
+                s3: s3.clone(),
+                bucket: config.export.as_ref().map(|it| it.s3_bucket.clone()).unwrap_or_default(),
+                file: file.clone(),
+                rows,
+                skip: mark.rows,
+                view: view.clone(),
+                retry_wait: self.loader.pace.poll.min(RETRY_WAIT_MAX),
+                state: State::New,
+            }),
             _ => Box::new(SegmentPieces {
                 dynamodb: dynamodb.clone(),
                 table: self.loader.table_name.clone(),

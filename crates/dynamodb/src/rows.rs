@@ -102,6 +102,8 @@ impl Rows {
         found: Vec<Result<Row, (Range<usize>, String)>>,
     ) -> Vec<Event> {
         let n_read = text.len();
+        // A buffer that grows by doubling would be kept half empty.
+        text.reserve_exact(beside.len());
         text.extend_from_slice(beside);
         let body = Bytes::from(text);
         let behind = |it: &Range<usize>| n_read + it.start..n_read + it.end;

@@ -103,13 +103,20 @@ impl SegmentPieces {
         let mut wait = RETRY_WAIT_MIN;
         loop {
             let error = match self.dynamodb.call("Scan", question.clone()).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    if wait != RETRY_WAIT_MIN {
+                        self.view.change(&self.rows.table.name, |it| it.problem.clear());
+                    }
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
             match &error {
                 CallError::Refused { code, .. } if code == "AccessDeniedException" => {
-                    error!(%error, table = self.table, "cannot scan the table; grant `dynamodb:Scan` on it");
-                    wait = RETRY_WAIT_MAX;
+                    let problem =
+                        format!("{error}; grant `dynamodb:Scan` on the table `{}`", self.table);
+                    error!(%problem, "cannot scan the table, asking again");
+                    self.view.change(&self.rows.table.name, |it| it.problem = problem);
                 }
                 error if error.is_transient() => {
                     warn!(%error, wait_ms = wait.as_millis(), "the scan was not answered, asking again");

@@ -12,9 +12,11 @@ use tracing::warn;
 use crate::{
     Config, TableConfig, View,
     config::AwsBlock,
-    follow::{Following, Ready},
+    follow::Following,
+    gaps::wish_for_load,
     loader::Loader,
-    table::{Shared, TableReader, failed},
+    ready::Ready,
+    table::{Shared, TableReader, failed, prefix_of},
 };
 
 /// How long to wait before going on with a load that could not go on, at first and at most.
@@ -81,6 +83,31 @@ impl DynamoDbSource {
             Box::pin(table.check()).await?;
         }
         Ok(())
+    }
+
+    /// Has its tables loaded once more, beside their streams, by whichever worker is first to look; says
+    /// which. A load that is under way comes to its end before.
+    ///
+    /// # Errors
+    ///
+    /// When none of the tables has a way to be loaded, or the wish cannot be written down.
+    pub async fn load_again(&self) -> Result<Vec<String>, SourceError> {
+        let Shared { store, owner, pipeline, clock, .. } = &self.shared;
+        let tables =
+            self.config.tables.iter().filter(|it| it.export.is_some() || it.scan.is_some());
+        let mut wanted = Vec::new();
+        for table in tables {
+            let prefix = prefix_of(pipeline, &table.table_arn);
+            wish_for_load(&**store, owner, &prefix, clock.now()).await.map_err(failed)?;
+            wanted.push(table.table_arn.table.clone());
+        }
+        if wanted.is_empty() {
+            return Err(SourceError(
+                "no table has a way to be loaded; write `export: { s3_bucket: … }` or `scan: {}`"
+                    .to_owned(),
+            ));
+        }
+        Ok(wanted)
     }
 
     fn aws(&self, region: &str) -> AwsConfig {

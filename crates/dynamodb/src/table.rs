@@ -3,22 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use aws::{Access, JsonService, S3};
-use coordination::LeaseStore;
+use coordination::{LeaseStore, acquire_again};
 use pipeline::{Clock, SourceError};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::{
-    Conversion, Pace, StartPosition, TableConfig, View,
+    Conversion, Pace, StartPosition, TableArn, TableConfig, View,
     config::StreamConfig,
     deletes::Deletes,
     discovery::{DescribedTable, DiscoveryError, check_recovery, describe_table},
     export::judge,
-    follow::Stream,
     gaps::Gaps,
-    load::Remedy,
+    load::{self, Remedy},
     loader::Loader,
     rows::SLACK_MS,
+    table_stream::Stream,
 };
 
 /// How often to ask how far an export is: of AWS, and of an endpoint on this machine.
@@ -54,8 +54,7 @@ pub(crate) struct TableReader {
     /// That of the bucket.
     s3_access: Access,
     pub(crate) described: DescribedTable,
-    /// Of the table's entries in the store. Apart from those of shards, which all workers look at
-    /// again and again.
+    /// Of the table's entries in the store.
     prefix: String,
     pub(crate) deletes: Deletes,
     pub(crate) gaps: Gaps,
@@ -89,7 +88,7 @@ impl TableReader {
         let streams = JsonService::new(access, name, host, target).await.map_err(failed)?;
         let described = describe_table(&dynamodb, &config.table_arn).await.map_err(failed)?;
         let Shared { store, owner, pipeline, clock, view, .. } = shared.clone();
-        let prefix = format!(".tables/{pipeline}/{}/", config.table_arn.text);
+        let prefix = prefix_of(&pipeline, &config.table_arn);
         let table = described.table.name.clone();
         view.change(&table, |_| {});
         let gaps = Gaps {
@@ -102,7 +101,12 @@ impl TableReader {
             on_gap: config.on_gap(),
         };
         let view_on_remove = stream_config(config).view_on_remove;
-        let load = Arc::default();
+        let known = Arc::default();
+        let pace = if is_aws(&dynamodb) {
+            load::Pace { poll: POLL, look: LOOK }
+        } else {
+            load::Pace { poll: POLL_LOCAL, look: LOOK_LOCAL }
+        };
         let deletes = Deletes {
             store,
             clock,
@@ -111,7 +115,8 @@ impl TableReader {
             table,
             view,
             view_on_remove,
-            load,
+            known,
+            pace,
         };
         Ok(TableReader {
             shared: shared.clone(),
@@ -172,7 +177,7 @@ impl TableReader {
     }
 
     fn is_aws(&self) -> bool {
-        self.dynamodb.endpoint().contains("amazonaws.com")
+        is_aws(&self.dynamodb)
     }
 
     /// Whether the table has, or had, something to load.
@@ -196,8 +201,7 @@ impl TableReader {
             conversion: self.conversion(0),
             deletes: self.deletes.clone(),
             view,
-            poll: if self.is_aws() { POLL } else { POLL_LOCAL },
-            look: if self.is_aws() { LOOK } else { LOOK_LOCAL },
+            pace: self.deletes.pace,
         })
     }
 
@@ -257,7 +261,8 @@ impl TableReader {
         let Shared { store, owner, clock, .. } = &self.shared;
         let partition = format!("{}streams/", self.prefix);
         for _ in 0..WRITES {
-            let lease = store.acquire(&partition, owner, clock.now()).await.map_err(failed)?;
+            let lease =
+                acquire_again(&**store, &partition, owner, clock.now()).await.map_err(failed)?;
             let Some(mut lease) = lease else {
                 tokio::time::sleep(WRITE_WAIT).await;
                 continue;
@@ -319,7 +324,7 @@ impl TableReader {
                 Ok((false, started_ms))
             }
             _ => {
-                let acquired = store.acquire(&partition, owner, now).await?;
+                let acquired = acquire_again(&**store, &partition, owner, now).await?;
                 let is_first = acquired.is_some();
                 if let Some(mut lease) = acquired {
                     lease.checkpoint = Some(now.0.to_string());
@@ -342,6 +347,16 @@ impl TableReader {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Of a table's entries in the store. Apart from those of shards, which all workers look at again and
+/// again.
+pub(crate) fn prefix_of(pipeline: &str, table: &TableArn) -> String {
+    format!(".tables/{pipeline}/{}/", table.text)
+}
+
+fn is_aws(dynamodb: &JsonService) -> bool {
+    dynamodb.endpoint().contains("amazonaws.com")
 }
 
 pub(crate) fn stream_config(config: &TableConfig) -> StreamConfig {

@@ -65,6 +65,8 @@ const COUNTS: [Count; 14] = [
 pub struct TableView {
     /// How far its load is: `exporting`, `loading`, `done`; empty if there is none.
     pub stage: String,
+    /// What keeps the load from going on for now; empty if nothing does.
+    pub problem: String,
     /// When the loading began.
     pub loading_since: Option<Timestamp>,
     /// How many items the load has, if that is known.

@@ -5,6 +5,8 @@
 
 #[path = "it/fake.rs"]
 mod fake;
+#[path = "it/leases.rs"]
+mod leases;
 #[path = "it/loads.rs"]
 mod loads;
 #[path = "it/mistakes.rs"]

@@ -10,8 +10,12 @@
 
 #[path = "simulation/ends.rs"]
 mod ends;
+#[path = "simulation/exports.rs"]
+mod exports;
 #[path = "simulation/load.rs"]
 mod load;
+#[path = "simulation/part.rs"]
+mod part;
 #[path = "simulation/worker.rs"]
 mod worker;
 
@@ -23,23 +27,32 @@ use std::{
 };
 
 use coordination::{LeaseStore, MemoryLeases};
+use dynamodb::load::{Method, Stage};
 use futures::FutureExt;
 use pipeline::Timestamp;
 
 use crate::{
     ends::{Index, Ledger, Table},
-    load::Load,
+    exports::{Loads, Row},
     worker::{PREFIX, Worker},
 };
 
 /// How many worlds to run when nobody says.
-const N_SEEDS: u64 = 2_000;
+const N_SEEDS: u64 = 800;
 const N_WORKERS: usize = 3;
 const N_CHANGES: usize = 60;
-/// After how many changes the load begins, and after how many everybody is away for hours: so late that
-/// many an item is deleted for good while its row is still to come.
-const LOAD_AT: usize = N_CHANGES / 2;
+/// After how many changes everybody is away for hours: so late that many an item is deleted for good
+/// while its row is still to come.
 const OUTAGE_AT: usize = N_CHANGES - 6;
+/// How long exports take at most: for those that are over soon, and for those that take longer than
+/// the stream keeps changes.
+const EXPORT_MAX: Duration = Duration::from_mins(4);
+const SLOW_EXPORT_MAX: Duration = Duration::from_hours(60);
+/// While such an export is made, time passes in leaps.
+const LEAP_MAX_MS: u64 = 90 * 60 * 1000;
+/// How long the stream keeps changes. That they are read long before is somebody else's worry.
+const KEPT: Duration = Duration::from_hours(24);
+const READ_BY: Duration = Duration::from_hours(12);
 const SHARDS_MAX: usize = 12;
 const STEPS_MAX: usize = 200_000;
 /// How often to look whether everything was read.
@@ -97,7 +110,7 @@ fn seeds() -> Range<u64> {
 }
 
 /// Rows of a load, when they arrive, and the version of all of them.
-type LateRows = (Timestamp, u64, Vec<(u8, u32)>);
+type LateRows = (Timestamp, u64, Vec<Row>);
 
 /// What all workers have in common.
 struct Shared {
@@ -113,7 +126,7 @@ struct Shared {
     /// Writes of workers that are gone, still on their way: when they arrive, and what.
     late: Vec<(Timestamp, Vec<(usize, u64)>)>,
     late_rows: Vec<LateRows>,
-    load: Option<Load>,
+    loads: Option<Loads>,
 }
 
 struct World {
@@ -136,7 +149,15 @@ impl Shared {
         }
     }
 
-    fn apply_rows(&mut self, version: u64, rows: &[(u8, u32)]) {
+    /// What nobody waits for any more may arrive all the same, and late.
+    fn maybe_late(&mut self, version: u64, rows: Vec<Row>) {
+        if self.rng.bool() {
+            let at = self.now.after(Duration::from_millis(self.rng.u64(0..LATE_MAX_MS)));
+            self.late_rows.push((at, version, rows));
+        }
+    }
+
+    fn apply_rows(&mut self, version: u64, rows: &[Row]) {
         for (key, value) in rows {
             self.index.write(self.now, *key, version, Some(*value));
         }
@@ -167,7 +188,7 @@ impl World {
             is_calm: false,
             late: Vec::new(),
             late_rows: Vec::new(),
-            load: None,
+            loads: None,
         };
         World { shared, workers: (0..N_WORKERS).map(|_| None).collect(), n_started: 0 }
     }
@@ -176,7 +197,11 @@ impl World {
         let with_outage = self.shared.rng.u32(0..4) == 0;
         let with_load = self.shared.rng.u32(0..2) == 0;
         if with_load {
-            self.shared.table.fill(&mut self.shared.rng);
+            let Shared { rng, table, .. } = &mut self.shared;
+            table.fill(rng);
+            let method = if rng.u32(0..4) == 0 { Method::Scan } else { Method::Export };
+            let takes = if rng.u32(0..3) == 0 { SLOW_EXPORT_MAX } else { EXPORT_MAX };
+            self.shared.loads = Some(Loads::new(method, takes));
         }
         let mut n_steps = 0;
         while self.shared.table.changes.len() < N_CHANGES {
@@ -184,10 +209,8 @@ impl World {
             self.shared.write();
             self.shared.reshard();
             let n_changes = self.shared.table.changes.len();
-            if with_load && self.shared.load.is_none() && LOAD_AT < n_changes {
-                let Shared { table, now, .. } = &self.shared;
-                self.shared.load = Some(Load::begin(&table.items, *now));
-            }
+            self.shared.want_again();
+            self.leap();
             if with_outage && n_changes == OUTAGE_AT {
                 self.outage();
             }
@@ -203,6 +226,12 @@ impl World {
         while !self.is_finished() {
             for _ in 0..STEPS_BETWEEN_LOOKS {
                 self.step(&mut n_steps);
+                self.leap();
+            }
+            // What was given up is tried again by the next start.
+            if matches!(load::stage(&self.shared), Some(Stage::Failed(_))) {
+                let i = self.shared.rng.usize(0..self.workers.len());
+                self.crash(i);
             }
         }
         self.check_end();
@@ -210,7 +239,12 @@ impl World {
 
     fn step(&mut self, n_steps: &mut usize) {
         *n_steps += 1;
-        assert!(*n_steps < STEPS_MAX, "still going after {STEPS_MAX} steps");
+        if STEPS_MAX <= *n_steps {
+            let Shared { leases, loads, now, .. } = &self.shared;
+            let leases = leases.list("").now_or_never().unwrap().unwrap();
+            let open: Vec<_> = leases.iter().filter(|it| !it.done).collect();
+            panic!("still going after {STEPS_MAX} steps, at {now:?}: {open:#?} {loads:?}");
+        }
         let shared = &mut self.shared;
         shared.now = shared.now.after(Duration::from_millis(shared.rng.u64(0..STEP_MS)));
         shared.late_writes_arrive();
@@ -225,6 +259,18 @@ impl World {
         }
     }
 
+    /// Hours pass while an export is being made, and all is read meanwhile.
+    fn leap(&mut self) {
+        let Shared { loads, table, leases, now, rng, .. } = &mut self.shared;
+        if !loads.as_ref().is_some_and(|it| it.is_slow(*now)) || rng.u32(0..10) != 0 {
+            return;
+        }
+        let leases = leases.list(PREFIX).now_or_never().unwrap().unwrap();
+        if ends::is_saved(table, &leases, |it| *now < it.created.after(READ_BY)) {
+            *now = now.after(Duration::from_millis(rng.u64(0..LEAP_MAX_MS)));
+        }
+    }
+
     /// The worker is gone; what it sent may still arrive.
     fn crash(&mut self, i: usize) {
         let Some(worker) = self.workers[i].take() else { return };
@@ -235,6 +281,10 @@ impl World {
                 let at = self.shared.now.after(Duration::from_millis(ms));
                 self.shared.late.push((at, batch));
             }
+        }
+        for (version, rows) in worker.loader.in_flight() {
+            self.shared.loads.as_mut().unwrap().rows.dropped += rows.len();
+            self.shared.maybe_late(version, rows);
         }
     }
 
@@ -262,7 +312,9 @@ impl World {
     fn is_finished(&self) -> bool {
         let leases = self.shared.leases.list(PREFIX).now_or_never().unwrap().unwrap();
         let n_done = leases.iter().filter(|it| it.done).count();
-        n_done == self.shared.table.shards.len() && load::is_done(&self.shared)
+        n_done == self.shared.table.shards.len()
+            && load::stage(&self.shared).is_none_or(|it| it == Stage::Done)
+            && self.shared.loads.as_ref().is_none_or(|it| !it.again_wanted)
     }
 
     fn check_end(&self) {
@@ -278,6 +330,11 @@ impl World {
             self.workers.iter().flatten().flat_map(Worker::in_flight).map(|it| it.len()).sum();
         let known = ledger.delivered + ledger.returned + ledger.dropped + in_flight;
         assert_eq!(ledger.read, known, "{ledger:?}");
+        let Some(Loads { rows, .. }) = &self.shared.loads else { return };
+        let loaders = self.workers.iter().flatten().flat_map(|it| it.loader.in_flight());
+        let in_flight: usize = loaders.map(|it| it.1.len()).sum();
+        let known = rows.delivered + rows.returned + rows.dropped + in_flight;
+        assert_eq!(rows.read, known, "{rows:?}");
     }
 }
 
@@ -288,6 +345,16 @@ impl Shared {
             let value = (self.rng.u32(0..3) != 0).then(|| self.rng.u32(..));
             self.table.change(self.now, key, value);
             self.ledger.applied.push(false);
+        }
+    }
+
+    /// An operator has the table loaded once more, whatever the first load is at.
+    fn want_again(&mut self) {
+        if self.happens(1, 400)
+            && let Some(loads) = &mut self.loads
+            && loads.n_again == 0
+        {
+            (loads.again_wanted, loads.n_again) = (true, 1);
         }
     }
 

@@ -109,14 +109,38 @@ impl std::fmt::Debug for Secrets<'_> {
 /// When anything is wrong with any of the files. All mistakes are told, each with its place.
 pub fn load(paths: &[PathBuf], reading: &Reading<'_>) -> Result<Loaded, Problems> {
     let mut found = Found::default();
-    let mut documents = Vec::new();
-    let mut stand_ins = Vec::new();
+    let mut files = Vec::new();
     for path in find::files(paths, &mut found) {
         let Some(settings) = read_file(&path, &mut found) else { continue };
-        let folder = path.parent().unwrap_or(Path::new(""));
+        files.push((settings, path.parent().unwrap_or(Path::new("")).to_owned()));
+    }
+    complete(&files, reading, found)
+}
+
+/// Reads the text of a pipeline file that is no file. `${file:…}` is relative to where we run.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_text(text: SourceText, reading: &Reading<'_>) -> Result<Loaded, Problems> {
+    let mut found = Found::default();
+    let (settings, error) = Settings::parse(text);
+    found.errors.extend(error);
+    let files: Vec<_> = settings.into_iter().map(|it| (it, PathBuf::new())).collect();
+    complete(&files, reading, found)
+}
+
+fn complete(
+    files: &[(Settings, PathBuf)],
+    reading: &Reading<'_>,
+    mut found: Found,
+) -> Result<Loaded, Problems> {
+    let mut documents = Vec::new();
+    let mut stand_ins = Vec::new();
+    for (settings, folder) in files {
         let read_file = |name: &str| read_reference(&folder.join(name));
         let settings =
-            reference::resolve(&settings, reading, &read_file, &mut stand_ins, &mut found);
+            reference::resolve(settings, reading, &read_file, &mut stand_ins, &mut found);
         documents.push(Document::read(&settings, reading.dialect, &mut found));
     }
     let extension = document::extension(&documents, &mut found);
@@ -131,11 +155,19 @@ pub fn load(paths: &[PathBuf], reading: &Reading<'_>) -> Result<Loaded, Problems
         osis::check(&pipelines, &mut found);
     }
     if pipelines.is_empty() && found.errors.is_empty() {
-        let names: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
+        let names: Vec<String> =
+            files.iter().map(|(it, _)| it.place().source.name.clone()).collect();
         let problem = ConfigError::new(names.join(", "), "no pipeline is defined");
         found.error(problem.with_help("write `name:` with a `source` and a `sink`"));
     }
     found.finish(|warnings| Loaded { pipelines, extension, stand_ins, warnings })
+}
+
+impl Loaded {
+    /// The pipelines, each after those it feeds.
+    pub fn fed_first(&self) -> Vec<&PipelineSpec> {
+        connect::fed_first(&self.pipelines)
+    }
 }
 
 fn read_file(path: &Path, found: &mut Found) -> Option<Settings> {

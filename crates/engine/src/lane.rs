@@ -1,7 +1,9 @@
 //! Takes batches from their queue through the processors to the sinks. The only place where acks are
 //! settled.
 
+mod pace;
 mod step;
+mod times;
 
 use std::{
     num::NonZeroUsize,
@@ -11,11 +13,16 @@ use std::{
 };
 
 use expression::Expression;
-use futures::{StreamExt, channel::mpsc, future::BoxFuture, future::join_all};
+use futures::{
+    StreamExt,
+    channel::mpsc,
+    future::{BoxFuture, join_all},
+    stream::FuturesUnordered,
+};
 use pipeline::{
-    Ack, Batch, Clock, Counter, DeadLetter, DeadLetterQueue, Event, Failure, Meters, Metric,
-    Origin, Outcome, Outlet, Path, Processor, Released, SinkError, Source, SourceError, Stop,
-    Tally, Timestamp,
+    Ack, Batch, Budget, Clock, Counter, DeadLetter, DeadLetterQueue, Event, Failure, Meters,
+    Metric, Origin, Outcome, Outlet, Path, Processor, Released, SinkError, Source, SourceError,
+    Stop, Tally, Timestamp, Turn,
 };
 use tokio::{
     sync::Semaphore,
@@ -24,22 +31,24 @@ use tokio::{
 };
 use tracing::warn;
 
-use self::step::Change;
-pub use self::step::{RECORDS_FAILED, RECORDS_IN, RECORDS_OUT, Step, TIME_ELAPSED};
+pub use self::{
+    pace::Pace,
+    step::{RECORDS_FAILED, RECORDS_IN, RECORDS_OUT, Step, TIME_ELAPSED},
+    times::TIMES,
+};
+use self::{pace::QUEUE_ROOM, step::Change, times::Times};
 use crate::{
     Accounts, Target, Wants,
     route::{Destination, Spread, spread},
 };
 
-/// How many batches may wait between the source and the processors of a lane.
-const QUEUE_ROOM: usize = 16;
+/// How many writes of a lane may be under way; each has all that waited when its turn came.
+const WRITES_MAX: usize = 4;
 /// How often we ask processors with a memory what they kept back long enough.
 const RELEASE_EVERY: Duration = Duration::from_millis(200);
 
 /// How many events make a batch that need not wait for more, where a pipeline has a `delay`.
 const BATCH_EVENTS: usize = 200;
-/// How many events a batch of a source has at most; what `buffer_size` is divided by.
-const EVENTS_PER_BATCH: usize = 1_000;
 
 /// Events that no sink wants.
 pub static UNROUTED_EVENTS: Metric =
@@ -70,26 +79,8 @@ pub struct Parts {
     pub accounts: Arc<Accounts>,
     /// How fast it goes.
     pub pace: Pace,
-}
-
-/// How much a pipeline does at a time, where its file says so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
-    /// How many batches may be worked on at a time; by default one of each lane.
-    pub workers: Option<NonZeroUsize>,
-    /// How long to wait for a batch to fill up; by default not at all.
-    pub delay: Option<Duration>,
-    /// How many events fill a batch.
-    pub batch_events: Option<NonZeroUsize>,
-    /// How many events may wait in a lane.
-    pub buffer_events: Option<NonZeroUsize>,
-}
-
-impl Pace {
-    fn batches_waiting_max(&self) -> usize {
-        let fits = |n: NonZeroUsize| n.get().div_ceil(EVENTS_PER_BATCH);
-        self.buffer_events.map_or(QUEUE_ROOM, fits).clamp(1, QUEUE_ROOM)
-    }
+    /// How much memory may be taken by what is under way; shared by all pipelines of a process.
+    pub budget: Budget,
 }
 
 impl Parts {
@@ -105,6 +96,7 @@ impl Parts {
             meters: Meters::default(),
             accounts: Arc::default(),
             pace: Pace::default(),
+            budget: Budget::default(),
         }
     }
 }
@@ -112,6 +104,7 @@ impl Parts {
 struct Inner {
     parts: Parts,
     unrouted: Counter,
+    times: Times,
     workers: Option<Semaphore>,
     outlet: Mutex<Option<Outlet>>,
 }
@@ -125,8 +118,9 @@ impl std::fmt::Debug for Pipeline {
 impl From<Parts> for Pipeline {
     fn from(parts: Parts) -> Pipeline {
         let workers = parts.pace.workers.map(|n| Semaphore::new(n.get()));
-        let unrouted = parts.meters.of(&parts.name, "pipeline").counter(&UNROUTED_EVENTS);
-        Pipeline(Arc::new(Inner { parts, unrouted, workers, outlet: Mutex::default() }))
+        let meters = parts.meters.of(&parts.name, "pipeline");
+        let (unrouted, times) = (meters.counter(&UNROUTED_EVENTS), Times::new(&meters));
+        Pipeline(Arc::new(Inner { parts, unrouted, times, workers, outlet: Mutex::default() }))
     }
 }
 
@@ -163,6 +157,12 @@ impl Pipeline {
         outlet.as_ref().is_some_and(Outlet::is_ready)
     }
 
+    /// What keeps its source from going on for now, although it tries.
+    pub fn source_problem(&self) -> Option<String> {
+        let outlet = self.0.outlet.lock().expect("no panics while locked");
+        outlet.as_ref().and_then(Outlet::problem)
+    }
+
     /// Runs until the source has nothing more to read, or was asked to stop, and everything it sent
     /// is settled.
     ///
@@ -170,7 +170,9 @@ impl Pipeline {
     ///
     /// When the source cannot go on.
     pub async fn run(&self, source: Box<dyn Source>, stop: Stop) -> Result<(), SourceError> {
-        let (outlet, mut queues) = Outlet::with_room(self.0.parts.pace.batches_waiting_max());
+        let Parts { budget, pace, clock, .. } = &self.0.parts;
+        let (outlet, mut queues) =
+            Outlet::within(budget.clone(), clock.clone(), pace.batches_waiting_max());
         self.set_outlet(Some(outlet.clone()));
         let mut lanes = JoinSet::new();
         let (at_end, ended) = Stop::pair();
@@ -217,49 +219,76 @@ impl Pipeline {
         }
     }
 
-    /// Takes one lane's batches to the sinks, in order. While a write is under way the queue fills,
-    /// and the next write takes all of it: the busier we are, the larger the batches.
+    /// Takes one lane's batches to the sinks, in order. While a write has its turn the queue fills,
+    /// and the next write takes all of it: the busier we are, the larger the batches. A write whose
+    /// turn is over may still be under way.
     async fn deliver_all(&self, queue: mpsc::Receiver<Batch>) {
         let mut waiting = queue.ready_chunks(QUEUE_ROOM);
         let Pace { delay, batch_events, .. } = self.0.parts.pace;
         let enough = batch_events.map_or(BATCH_EVENTS, NonZeroUsize::get);
-        while let Some(mut batches) = waiting.next().await {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            let mut batches = tokio::select! {
+                Some(()) = under_way.next() => continue,
+                batches = waiting.next(), if under_way.len() < WRITES_MAX => match batches {
+                    Some(batches) => batches,
+                    None => break,
+                },
+            };
             if let Some(delay) = delay.filter(|it| !it.is_zero()) {
                 let until = Instant::now() + delay;
                 while n_events(&batches) < enough {
-                    let Ok(Some(more)) = timeout_at(until, waiting.next()).await else { break };
-                    batches.extend(more);
+                    tokio::select! {
+                        Some(()) = under_way.next() => {}
+                        more = timeout_at(until, waiting.next()) => match more {
+                            Ok(Some(more)) => batches.extend(more),
+                            _ => break,
+                        },
+                    }
                 }
             }
-            self.deliver(batches).await;
+            let (turn, mut over) = Turn::begin();
+            under_way.push(self.deliver(batches, turn));
+            loop {
+                tokio::select! {
+                    () = &mut over => break,
+                    Some(()) = under_way.next() => {}
+                }
+            }
         }
+        while under_way.next().await.is_some() {}
     }
 
     /// Delivers `events` while the caller waits; nothing is kept back. For Lambda, which keeps its
     /// own checkpoints.
     pub async fn deliver_now(&self, events: Vec<Event>) -> Outcome {
         let (ack, delivery) = Ack::promise();
-        self.deliver(vec![Batch { events, ack }]).await;
+        self.deliver(vec![Batch { events, ack }], Turn::begin().0).await;
         self.release(true).await;
         delivery.await
     }
 
-    /// Takes batches through the processors and to the sinks.
-    async fn deliver(&self, batches: Vec<Batch>) {
+    /// Takes batches through the processors and to the sinks. Until `turn` is dropped nothing else of
+    /// their lane goes on.
+    async fn deliver(&self, batches: Vec<Batch>, turn: Turn) {
         // A semaphore that is never closed always gives a permit.
         let _working = match &self.0.workers {
             Some(workers) => workers.acquire().await.ok(),
             None => None,
         };
         self.accounts().take(n_events(&batches) as u64);
-        let (mut events, mut acks) = (Vec::new(), Vec::new());
+        let (times, clock) = (&self.0.times, &self.0.parts.clock);
+        let now = clock.now();
+        let (mut events, mut acks, mut begun) = (Vec::new(), Vec::new(), Vec::new());
         for Batch { events: read, ack } in batches {
+            begun.extend(times.begin(&ack, read.len(), now));
             let processed = self.process(0, read, slice::from_ref(&ack)).await;
             append(&mut events, processed);
             acks.push(ack);
         }
-        if self.write(events, &acks).await.is_ok() {
+        if self.write(events, &acks, turn).await.is_ok() {
             acks.into_iter().for_each(Ack::delivered);
+            times.end(&begun, clock.now());
         }
     }
 
@@ -273,7 +302,7 @@ impl Pipeline {
         Box::pin(async move {
             self.accounts().take(events.len() as u64);
             let events = self.process(0, events, acks).await;
-            self.write(events, acks).await
+            self.write(events, acks, Turn::begin().0).await
         })
     }
 
@@ -282,7 +311,12 @@ impl Pipeline {
     /// # Errors
     ///
     /// When a write failed. The batches must fail, too, and are read again.
-    async fn write(&self, mut events: Vec<Event>, acks: &[Ack]) -> Result<(), SinkError> {
+    async fn write(
+        &self,
+        mut events: Vec<Event>,
+        acks: &[Ack],
+        turn: Turn,
+    ) -> Result<(), SinkError> {
         let Inner { parts: Parts { routes, targets, accounts, clock, .. }, .. } = &*self.0;
         let created = events.last().and_then(changed).map(|it| it.record.created_ms);
         let given_up = step::given_up(&mut events);
@@ -291,9 +325,10 @@ impl Pipeline {
         accounts.sort(unwanted, added);
         self.0.unrouted.add(unwanted);
         let n_sent = (events.iter().map(Vec::len).sum::<usize>() + given_up.len()) as u64;
-        let writes = targets.iter().zip(events).map(|(it, events)| write_to(it, events, acks));
-        let (letters, written) =
-            futures::join!(self.set_aside(given_up), join_all(writes.collect::<Vec<_>>()));
+        let write = |(it, events)| write_to(it, events, acks, turn.clone());
+        let writes: Vec<_> = targets.iter().zip(events).map(write).collect();
+        drop(turn);
+        let (letters, written) = futures::join!(self.set_aside(given_up), join_all(writes));
         let written: Result<Vec<Written>, SinkError> =
             [letters].into_iter().chain(written).collect();
         match written {
@@ -381,7 +416,7 @@ impl Pipeline {
                 let n = events.len() as u64;
                 self.count(kept.saturating_sub(n), n.saturating_sub(kept));
                 let events = self.process(place + 1, events, &acks).await;
-                if self.write(events, &acks).await.is_ok() {
+                if self.write(events, &acks, Turn::begin().0).await.is_ok() {
                     acks.into_iter().for_each(Ack::delivered);
                 }
             }
@@ -418,6 +453,7 @@ async fn write_to(
     target: &Target,
     mut events: Vec<Event>,
     acks: &[Ack],
+    turn: Turn,
 ) -> Result<Written, SinkError> {
     if events.is_empty() {
         return Ok(Written::default());
@@ -425,15 +461,19 @@ async fn write_to(
     let n = events.len() as u64;
     match &target.to {
         Destination::Sink(sink) => {
-            let copies = target.forward.as_ref().map(|it| it.number(&mut events));
+            let Some(forward) = &target.forward else {
+                let tally = sink.write_in_turn(events, turn).await?;
+                return Ok(Written { tally, passed: 0 });
+            };
+            let copies = forward.number(&mut events);
             let tally = sink.write(events).await?;
-            if let (Some(forward), Some(copies)) = (&target.forward, copies) {
-                forward.send(copies, acks).await?;
-            }
+            forward.send(copies, acks).await?;
+            drop(turn);
             Ok(Written { tally, passed: 0 })
         }
         Destination::Pipeline(pipeline) => {
             pipeline.feed(events, acks).await?;
+            drop(turn);
             Ok(Written { tally: Tally::default(), passed: n })
         }
     }

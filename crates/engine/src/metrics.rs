@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use pipeline::{Meters, MetricKind, Reading, ReadingValue, Timestamp};
+use pipeline::{BUCKETS, Meters, MetricKind, Reading, ReadingValue, Spread, Timestamp};
 
 use crate::{Account, Pipeline};
 
@@ -119,21 +119,31 @@ fn write_readings(text: &mut String, name: &str, readings: &[Reading], tags: &[(
         MetricKind::Gauge => (name.to_owned(), "gauge"),
         MetricKind::Summary => (name.to_owned(), "summary"),
         MetricKind::Timer => (format!("{name}_seconds"), "summary"),
+        MetricKind::Histogram => (format!("{name}_seconds"), "histogram"),
     };
     write_head(text, &name, kind, help);
-    let labelled = |reading: &Reading| {
+    let labelled_by = |reading: &Reading, more: Option<(&str, &str)>| {
         let mut own = vec![("pipeline", &*reading.pipeline)];
         own.extend(reading.metric.label.map(|label| (label, reading.label.as_str())));
+        own.extend(more);
         own.retain(|(_, value)| !value.is_empty());
         labels(&own, tags)
     };
     let mut largest = String::new();
     for reading in readings {
-        let labels = labelled(reading);
+        let labels = labelled_by(reading, None);
+        if let ReadingValue::Spread(Spread { sum, up_to }) = &reading.value {
+            for ((_, end), n) in BUCKETS.iter().zip(up_to) {
+                let labels = labelled_by(reading, Some(("le", *end)));
+                let _ = writeln!(text, "{name}_bucket{labels} {n}");
+            }
+            let labels = labelled_by(reading, Some(("le", "+Inf")));
+            let _ = writeln!(text, "{name}_bucket{labels} {}", sum.count);
+        }
         let _ = match reading.value {
             ReadingValue::Count(n) => writeln!(text, "{name}{labels} {n}"),
             ReadingValue::Level(n) => writeln!(text, "{name}{labels} {n}"),
-            ReadingValue::Sum(it) => {
+            ReadingValue::Sum(it) | ReadingValue::Spread(Spread { sum: it, .. }) => {
                 let _ = writeln!(largest, "{name}_max{labels} {}", it.max);
                 let _ = writeln!(text, "{name}_count{labels} {}", it.count);
                 writeln!(text, "{name}_sum{labels} {}", it.sum)
@@ -192,6 +202,28 @@ mod tests {
         }
         assert!(text.contains("records_read_total{pipeline=\"books\"} 1\n"), "{text}");
     }
+    #[test]
+    fn a_histogram_is_one_for_prometheus() {
+        static TOOK: Metric = Metric::histogram("EndToEndLatency", "Took.");
+        let meters = Meters::default();
+        let histogram = meters.of("books", "opensearch").histogram(&TOOK);
+        histogram.record_times(std::time::Duration::from_millis(500), 4);
+        histogram.record_times(std::time::Duration::from_secs(700), 1);
+        let text = render(&[], &meters, &[], Timestamp(0));
+        for line in [
+            "# TYPE books_opensearch_EndToEndLatency_seconds histogram",
+            "books_opensearch_EndToEndLatency_seconds_bucket{pipeline=\"books\",le=\"0.25\"} 0",
+            "books_opensearch_EndToEndLatency_seconds_bucket{pipeline=\"books\",le=\"0.5\"} 4",
+            "books_opensearch_EndToEndLatency_seconds_bucket{pipeline=\"books\",le=\"600\"} 4",
+            "books_opensearch_EndToEndLatency_seconds_bucket{pipeline=\"books\",le=\"+Inf\"} 5",
+            "books_opensearch_EndToEndLatency_seconds_count{pipeline=\"books\"} 5",
+            "books_opensearch_EndToEndLatency_seconds_sum{pipeline=\"books\"} 702",
+            "books_opensearch_EndToEndLatency_seconds_max{pipeline=\"books\"} 700",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line}: {text}");
+        }
+    }
+
     #[test]
     fn what_plugins_count_has_the_names_of_data_prepper() {
         static ERRORS: Metric = Metric::counter("documentErrors", "Refused.");

@@ -72,7 +72,7 @@ fn kind(error: &EvalError) -> String {
 fn event(case: &Map) -> Event {
     let map = |name: &str| match case.get(name) {
         Some(Value::Map(map)) => map.clone(),
-        _ => Map::new(),
+        _ => Map::default(),
     };
     let tags = match case.get("tags") {
         Some(Value::List(tags)) => tags.iter().map(|it| text(it).to_owned()).collect(),

@@ -24,6 +24,7 @@ mod routes;
 mod searches;
 mod templates;
 mod upkeep;
+mod views;
 
 use std::{
     path::{Path, PathBuf},
@@ -34,6 +35,7 @@ use search::{Failure, Node};
 
 use crate::clock::Clock;
 use faults::Faults;
+use views::Views;
 
 /// The version of OpenSearch whose clients may expect us to behave as it does.
 const VERSION: &str = "2.19.2";
@@ -48,6 +50,7 @@ struct Server {
     node: Node,
     clock: Clock,
     faults: Faults,
+    views: Views,
     /// The bytes of all requests that are being worked on.
     in_flight_bytes: AtomicUsize,
     /// What the node calls itself.
@@ -77,8 +80,9 @@ impl OpenSearch {
             tracing::warn!("{problem}");
         }
         let id = node.new_id();
-        let (faults, in_flight_bytes) = (Faults::default(), AtomicUsize::new(0));
-        let server = Arc::new(Server { node, clock, faults, in_flight_bytes, id });
+        let (faults, views) = (Faults::default(), Views::default());
+        let in_flight_bytes = AtomicUsize::new(0);
+        let server = Arc::new(Server { node, clock, faults, views, in_flight_bytes, id });
         upkeep::start(&server);
         Ok(OpenSearch(server))
     }

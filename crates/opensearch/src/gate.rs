@@ -31,7 +31,7 @@ impl Gate {
         Gate { pace: Mutex::default(), freed: Notify::new(), clock }
     }
 
-    /// Waits for a place.
+    /// Waits for a place for about `n_bytes`.
     pub(crate) async fn enter(&self, n_bytes: usize) -> Place<'_> {
         loop {
             let freed = self.freed.notified();
@@ -57,6 +57,13 @@ impl Gate {
 }
 
 impl Place<'_> {
+    /// The request leaves now, and has so many bytes.
+    pub(crate) fn leave(&mut self, n_bytes: usize) {
+        self.sent = self.gate.clock.now();
+        self.gate.pace().resize(self.n_bytes, n_bytes);
+        self.n_bytes = n_bytes;
+    }
+
     /// The request was answered.
     pub(crate) fn end(mut self, load: Load) {
         self.load = Some(load);

@@ -1,6 +1,6 @@
 //! Brings about what documents need before they come: the policy, the template, the index.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use aws::{Access, S3};
 use bytes::Bytes;
@@ -32,6 +32,17 @@ pub(crate) enum EnsureError {
     Refused(String),
 }
 
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An index, or an alias that is none of our business.
+    Index,
+    /// The alias of an index that a policy rolls over. If it is gone nothing must come in its place.
+    Alias,
+    /// A data stream, which takes nothing but additions.
+    DataStream,
+}
+
 /// The indices we write to, and how they come into being.
 #[derive(Debug)]
 pub(crate) struct Indices {
@@ -40,7 +51,9 @@ pub(crate) struct Indices {
     files: Files,
     /// Complete; made when it is first needed.
     plan: OnceCell<Plan>,
-    known: Mutex<HashSet<String>>,
+    known: Mutex<HashMap<String, Kind>>,
+    /// Whether what is missing is created; else it is only looked at.
+    creates: bool,
 }
 
 /// Files at S3 that belong to the plan.
@@ -72,8 +85,8 @@ impl Files {
 }
 
 impl Indices {
-    pub(crate) fn new(base: Plan, files: Files) -> Indices {
-        Indices { base, files, plan: OnceCell::new(), known: Mutex::default() }
+    pub(crate) fn new(base: Plan, files: Files, creates: bool) -> Indices {
+        Indices { base, files, plan: OnceCell::new(), known: Mutex::default(), creates }
     }
 
     async fn plan(&self) -> Result<&Plan, EnsureError> {
@@ -91,28 +104,40 @@ impl Indices {
             .await
     }
 
-    /// Creates what is missing of an index, once.
+    /// Creates what is missing of an index, once; says what its name stands for.
     ///
     /// # Errors
     ///
     /// When the cluster does not want it, or cannot be reached.
-    pub(crate) async fn ensure(&self, client: &Client, names: &Names) -> Result<(), EnsureError> {
+    pub(crate) async fn ensure(&self, client: &Client, names: &Names) -> Result<Kind, EnsureError> {
         // Held while asking, so that lanes that meet the same new index do not create it twice.
         let mut known = self.known.lock().await;
-        if known.contains(&names.index) {
-            return Ok(());
+        if let Some(kind) = known.get(&names.index) {
+            return Ok(*kind);
         }
-        self.create(client, names).await?;
+        let kind = if self.creates {
+            self.create(client, names).await?
+        } else if self.is_stream(client, names).await? {
+            Kind::DataStream
+        } else {
+            Kind::Index
+        };
         if KNOWN_MAX <= known.len() {
             known.clear();
         }
-        known.insert(names.index.clone());
-        Ok(())
+        if kind == Kind::DataStream {
+            warn!(
+                index = names.index,
+                "a data stream: every change is added as a document of its own; actions and versions are left out"
+            );
+        }
+        known.insert(names.index.clone(), kind);
+        Ok(kind)
     }
 
     /// Does not ask for the index again, though it is not as it should be.
     pub(crate) async fn take_as_it_is(&self, index: &str) {
-        self.known.lock().await.insert(index.to_owned());
+        self.known.lock().await.insert(index.to_owned(), Kind::Index);
     }
 
     /// Someone deleted the index; it is created anew when it is next asked for.
@@ -120,28 +145,67 @@ impl Indices {
         self.known.lock().await.remove(index);
     }
 
-    async fn create(&self, client: &Client, names: &Names) -> Result<(), EnsureError> {
+    /// Whether the name is that of a data stream. Whoever may not ask, or asks a cluster that has
+    /// none, writes as to an index.
+    async fn is_stream(&self, client: &Client, names: &Names) -> Result<bool, EnsureError> {
+        let path = format!("/_data_stream/{}", encoded(&names.index));
+        let (status, body) = match ask(client, Method::GET, &path, Bytes::new()).await {
+            Err(EnsureError::Forbidden(_)) => return Ok(false),
+            answer => answer?,
+        };
+        let found: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let names = found.get("data_streams").and_then(Value::as_array);
+        Ok(status.is_success() && names.is_some_and(|it| !it.is_empty()))
+    }
+
+    /// What a name stands for that is there already.
+    async fn kind_of(&self, client: &Client, names: &Names) -> Result<Kind, EnsureError> {
+        if self.is_stream(client, names).await? {
+            return Ok(Kind::DataStream);
+        }
+        if self.plan().await?.policy.is_none() {
+            return Ok(Kind::Index);
+        }
+        let path = format!("/_alias/{}", encoded(&names.index));
+        let (status, body) = ask(client, Method::GET, &path, Bytes::new()).await?;
+        let found: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if status.is_success() && found.as_object().is_some_and(|it| !it.is_empty()) {
+            return Ok(Kind::Alias);
+        }
+        warn!(
+            index = names.index,
+            "the policy rolls nothing over: there is an index of this name where an alias should be"
+        );
+        Ok(Kind::Index)
+    }
+
+    async fn create(&self, client: &Client, names: &Names) -> Result<Kind, EnsureError> {
         self.ensure_policy(client, names).await?;
         self.ensure_template(client, names).await?;
         let path = format!("/{}", encoded(&names.index));
         let answer = ask(client, Method::HEAD, &path, Bytes::new()).await?;
         if answer.0 != StatusCode::NOT_FOUND {
-            return Ok(());
+            return self.kind_of(client, names).await;
         }
         let plan = self.plan().await?;
         let Put { path, body } = plan.put_index(names);
         let path = format!("{path}{}", plan.query());
+        let kind = match (plan.makes_stream(), plan.policy.is_some()) {
+            (true, _) => Kind::DataStream,
+            (false, true) => Kind::Alias,
+            (false, false) => Kind::Index,
+        };
         let (status, body) = ask(client, Method::PUT, &path, body.to_string().into()).await?;
         let refusal = Refusal::of_body(&body);
         match status.as_u16() {
             200..=299 => {
                 info!(index = names.index, "created the index");
-                Ok(())
+                Ok(kind)
             }
             // Someone else was quicker.
-            400 if refusal.reason.contains("already exists") => Ok(()),
+            400 if refusal.reason.contains("already exists") => Ok(kind),
             // Not now; the first document will create it, or say why not.
-            429 | 500..=599 => Ok(()),
+            429 | 500..=599 => Ok(kind),
             status => Err(EnsureError::Refused(format!(
                 "cannot create the index `{}`: {status}: {}",
                 names.index, refusal.reason

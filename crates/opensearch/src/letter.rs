@@ -302,7 +302,7 @@ fn fnv(bytes: impl Iterator<Item = u8>, start: u64) -> u64 {
 }
 
 /// A moment as ISO 8601 writes it, in UTC.
-pub(crate) fn instant(at: Timestamp) -> String {
+pub fn instant(at: Timestamp) -> String {
     let ms = i64::try_from(at.0).unwrap_or(i64::MAX);
     let at = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
     format!("{at:.3}")

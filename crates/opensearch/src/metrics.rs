@@ -2,27 +2,9 @@
 
 use std::time::Duration;
 
-use pipeline::{Counter, Gauge, Meters, Metric, Summary};
+use pipeline::{Counter, Gauge, Histogram, Meters, Metric, Summary};
 
 use crate::{bulk::Rejected, shape::Unwritable};
-
-/// The upper ends of the buckets of a histogram, in milliseconds, and in seconds as text.
-const BUCKETS: [(u64, &str); 14] = [
-    (5, "0.005"),
-    (10, "0.01"),
-    (25, "0.025"),
-    (50, "0.05"),
-    (100, "0.1"),
-    (250, "0.25"),
-    (500, "0.5"),
-    (1_000, "1"),
-    (2_500, "2.5"),
-    (5_000, "5"),
-    (10_000, "10"),
-    (30_000, "30"),
-    (60_000, "60"),
-    (600_000, "600"),
-];
 
 /// Something that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,28 +148,22 @@ pub(crate) enum Time {
     Answer,
 }
 
-/// Each with the counter of its buckets: how many took up to `le` seconds, as histograms of
-/// Prometheus have them.
-static TIMES: [(Time, Metric, Metric); 4] = [
+static TIMES: [(Time, Metric); 4] = [
     (
         Time::EndToEnd,
-        Metric::timer("EndToEndLatency", "From the change in the table until it was safe."),
-        Metric::counter("EndToEndLatency_bucket", "How many took up to `le` seconds.").by("le"),
+        Metric::histogram("EndToEndLatency", "From the change in the table until it was safe."),
     ),
     (
         Time::Pipeline,
-        Metric::timer("PipelineLatency", "From when the sink got it until it was safe."),
-        Metric::counter("PipelineLatency_bucket", "How many took up to `le` seconds.").by("le"),
+        Metric::histogram("PipelineLatency", "From when the sink got it until it was safe."),
     ),
     (
         Time::Sent,
-        Metric::timer("sentLatency", "From when the sink got it until it was sent."),
-        Metric::counter("sentLatency_bucket", "How many took up to `le` seconds.").by("le"),
+        Metric::histogram("sentLatency", "From when the sink got it until it was sent at first."),
     ),
     (
         Time::Answer,
-        Metric::timer("bulkRequestLatency", "From when a request was sent until its answer."),
-        Metric::counter("bulkRequestLatency_bucket", "How many took up to `le` seconds.").by("le"),
+        Metric::histogram("bulkRequestLatency", "From when a request was sent until its answer."),
     ),
 ];
 
@@ -198,8 +174,10 @@ static BY_CAUSE: Metric =
         .by("cause");
 static BY_STATUS: Metric =
     Metric::counter("documentStatuses", "Answers to documents, by status.").by("status");
-static LAG: Metric =
-    Metric::gauge("lagMilliseconds", "How old the change was that became safe last.");
+static LAG: Metric = Metric::gauge(
+    "lagMilliseconds",
+    "How old the change was that became safe last; `lag_seconds` says it in seconds.",
+);
 static LIMIT: Metric =
     Metric::gauge("concurrencyLimit", "How many requests may be under way at once.");
 static UNDER_WAY: Metric = Metric::gauge("requestsUnderWay", "How many requests are under way.");
@@ -208,7 +186,7 @@ static AWAY: Metric = Metric::gauge("hostsAway", "How many hosts do not answer."
 /// Every metric of this plugin, for the reference.
 pub fn documented() -> impl Iterator<Item = &'static Metric> {
     let counts = COUNTS.iter().map(|(_, it)| it);
-    let times = TIMES.iter().flat_map(|(_, timer, buckets)| [timer, buckets]);
+    let times = TIMES.iter().map(|(_, it)| it);
     counts.chain(times).chain([&SIZE, &BY_CAUSE, &BY_STATUS, &LAG, &LIMIT, &UNDER_WAY, &AWAY])
 }
 
@@ -217,19 +195,12 @@ pub fn documented() -> impl Iterator<Item = &'static Metric> {
 pub struct Metrics {
     meters: Meters,
     counts: Vec<Counter>,
-    times: Vec<Timer>,
+    times: Vec<Histogram>,
     size: Summary,
     lag: Gauge,
     limit: Gauge,
     under_way: Gauge,
     away: Gauge,
-}
-
-#[derive(Debug)]
-struct Timer {
-    all: Summary,
-    /// One for each of [`BUCKETS`], and one for what took longer.
-    buckets: Vec<Counter>,
 }
 
 /// What is true just now.
@@ -246,18 +217,9 @@ pub(crate) struct Gauges {
 impl Metrics {
     /// Counts into `meters`.
     pub fn new(meters: &Meters) -> Metrics {
-        let timer = |(_, timer, buckets): &'static (Time, Metric, Metric)| Timer {
-            all: meters.summary(timer),
-            buckets: BUCKETS
-                .iter()
-                .map(|(_, le)| *le)
-                .chain(["+Inf"])
-                .map(|le| meters.counter_of(buckets, le))
-                .collect(),
-        };
         Metrics {
             counts: COUNTS.iter().map(|(_, it)| meters.counter(it)).collect(),
-            times: TIMES.iter().map(timer).collect(),
+            times: TIMES.iter().map(|(_, it)| meters.histogram(it)).collect(),
             size: meters.summary(&SIZE),
             lag: meters.gauge(&LAG),
             limit: meters.gauge(&LIMIT),
@@ -279,12 +241,8 @@ impl Metrics {
 
     /// Notes that `n` things took so long.
     pub(crate) fn time(&self, time: Time, took: Duration, n: u64) {
-        let place = TIMES.iter().position(|(it, ..)| *it == time).unwrap_or_default();
-        let Timer { all, buckets } = &self.times[place];
-        all.record_times(took, n);
-        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let first = BUCKETS.iter().position(|(end, _)| ms <= *end).unwrap_or(BUCKETS.len());
-        buckets[first..].iter().for_each(|it| it.add(n));
+        let place = TIMES.iter().position(|(it, _)| *it == time).unwrap_or_default();
+        self.times[place].record_times(took, n);
     }
 
     /// Notes the size of a request.
@@ -373,9 +331,6 @@ mod tests {
             ("documentErrors", "", 1),
             ("documentErrorsByCause", "mapper_parsing_exception", 1),
             ("documentStatuses", "201", 2),
-            ("EndToEndLatency_bucket", "0.025", 0),
-            ("EndToEndLatency_bucket", "0.05", 2),
-            ("EndToEndLatency_bucket", "+Inf", 3),
             ("EndToEndLatency", "", 3),
             ("lagMilliseconds", "", 1_250),
             ("concurrencyLimit", "", 4),
@@ -385,6 +340,7 @@ mod tests {
                 ReadingValue::Count(n) => i64::try_from(n).unwrap(),
                 ReadingValue::Level(n) => n,
                 ReadingValue::Sum(sum) => i64::try_from(sum.count).unwrap(),
+                ReadingValue::Spread(it) => i64::try_from(it.sum.count).unwrap(),
             });
             assert_eq!(found, Some(value), "{name} {label}");
         }

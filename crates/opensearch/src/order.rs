@@ -1,11 +1,34 @@
 //! Which documents are in requests under way, so that no two writes of one document overtake each
 //! other. Pure.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 /// The documents under way, and in how many requests each is.
 #[derive(Debug, Default)]
-pub(crate) struct Order(HashMap<u64, u32>);
+pub(crate) struct Order(HashMap<u64, u32, BuildHasherDefault<Hashed>>);
+
+/// The numbers of documents are hashes already.
+#[derive(Debug, Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
 
 impl Order {
     /// Whether the document may go: nothing about it is under way.

@@ -118,6 +118,11 @@ impl Pace {
         }
     }
 
+    /// The request turned out to be larger or smaller.
+    pub(crate) fn resize(&mut self, from: usize, to: usize) {
+        self.bytes = (self.bytes + to).saturating_sub(from);
+    }
+
     /// Gives a place back that was not used.
     pub(crate) fn give_back(&mut self, n_bytes: usize) {
         self.under_way = self.under_way.saturating_sub(1);

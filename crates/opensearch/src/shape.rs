@@ -6,10 +6,11 @@ mod name;
 mod script;
 mod text;
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use expression::Template;
 use pipeline::{Clock, ConfigError, Event, Settings};
+use serde_json::value::RawValue;
 use wire::json::unescape;
 
 pub use self::action::Op;
@@ -24,6 +25,9 @@ use crate::{
 const ID_BYTES_MAX: usize = 512;
 /// How often OpenSearch itself tries a script again when another write came between. As Data Prepper.
 const SCRIPT_RETRIES: &[u8] = b",\"retry_on_conflict\":3";
+
+/// What every document of a data stream has.
+const MOMENT: &str = "@timestamp";
 
 /// Why an event can never be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,6 +172,38 @@ impl Shape {
     /// Why this event can never be written. What has been written by then is of no use.
     pub fn write(&self, event: &Event, out: &mut Vec<u8>) -> Result<Written, Unwritable> {
         let op = self.op.of(event).map_err(|reason| Unwritable::new(Unwritable::ACTION, reason))?;
+        self.write_as(op, event, out)
+    }
+
+    /// Writes the lines of `event` for a data stream, which takes nothing but additions, whatever the
+    /// action is; each with a moment, `at` if the document has none. As Data Prepper.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shape::write`].
+    pub(crate) fn write_addition(
+        &self,
+        event: &Event,
+        at: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<Written, Unwritable> {
+        let start = out.len();
+        let written = self.write_as(Op::Create, event, out)?;
+        // Behind the line of the operation, and the brace of the document.
+        let document = memchr::memchr(b'\n', &out[start..]).map_or(out.len(), |it| start + it + 1);
+        if has_moment(&out[document..]) {
+            return Ok(written);
+        }
+        let rest = out.split_off(document + 1);
+        out.extend_from_slice(format!("\"{MOMENT}\":\"{at}\"").as_bytes());
+        if !rest.trim_ascii_start().starts_with(b"}") {
+            out.push(b',');
+        }
+        out.extend_from_slice(&rest);
+        Ok(written)
+    }
+
+    fn write_as(&self, op: Op, event: &Event, out: &mut Vec<u8>) -> Result<Written, Unwritable> {
         out.extend_from_slice(b"{\"");
         out.extend_from_slice(op.in_request().as_bytes());
         out.extend_from_slice(b"\":{\"_index\":\"");
@@ -303,6 +339,14 @@ impl Shape {
         }
         Ok(())
     }
+}
+
+/// Whether a document has the field that every document of a data stream must have.
+fn has_moment(document: &[u8]) -> bool {
+    // Seldom asked, and hardly ever more than the first look.
+    memchr::memmem::find(document, MOMENT.as_bytes()).is_some()
+        && serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(document)
+            .is_ok_and(|it| it.contains_key(MOMENT))
 }
 
 /// An id that OpenSearch would refuse together with everything else in the request.

@@ -1,5 +1,6 @@
 //! The sink itself: writes until every document is in the index, superseded, or a dead letter.
 
+mod by_deadline;
 mod deliver;
 mod redrive;
 
@@ -19,7 +20,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use http::{Method, StatusCode};
 use pipeline::{
     Clock, ConfigError, DeadLetter, DeadLetterQueue, Event, Meters, Settings, Sink, SinkError,
-    Tally, Timestamp,
+    Tally, Timestamp, Turn,
 };
 use serde_json::Value;
 use tracing::{info, warn};
@@ -33,8 +34,8 @@ use crate::{
     gate::Gate,
     index::{Files, Indices},
     metrics::{Count, Gauges, Metrics},
-    order::Order,
     template::{Plan, read_json},
+    under_way::UnderWay,
 };
 
 /// A write is cut into requests that go side by side, but not into smaller ones.
@@ -48,7 +49,8 @@ pub struct OpenSearchSink {
     shape: Shape,
     client: Client,
     gate: Gate,
-    indices: Option<Indices>,
+    under_way: UnderWay,
+    indices: Indices,
     dead_letters: Arc<dyn DeadLetterQueue>,
     metrics: Metrics,
     clock: Clock,
@@ -80,9 +82,7 @@ impl OpenSearchSink {
             settings.problem(place, error.to_string())
         })?;
         let creates_index = config.index_type() == IndexType::Custom;
-        let indices = creates_index
-            .then(|| plan(&config, settings).map(|it| Indices::new(it, files)))
-            .transpose()?;
+        let indices = Indices::new(plan(&config, settings)?, files, creates_index);
         let policy = Policy {
             external: config.has_external_versions(),
             drops_conflicts: config.drop_version_conflicts,
@@ -94,6 +94,7 @@ impl OpenSearchSink {
             shape,
             client,
             gate: Gate::new(clock.clone()),
+            under_way: UnderWay::default(),
             indices,
             dead_letters,
             metrics: Metrics::new(&Meters::default()),
@@ -114,11 +115,10 @@ impl OpenSearchSink {
         if !self.config.aws.as_ref().is_some_and(|it| it.serverless) {
             self.check_cluster().await?;
         }
-        let (Some(index), Some(indices)) = (self.shape.index_now(), &self.indices) else {
-            return Ok(());
-        };
+        let Some(index) = self.shape.index_now() else { return Ok(()) };
         let names = self.shape.names(&index);
-        indices.ensure(&self.client, &names).await.map_err(|error| SinkError(error.to_string()))
+        let ensured = self.indices.ensure(&self.client, &names).await;
+        ensured.map(|_| ()).map_err(|error| SinkError(error.to_string()))
     }
 
     async fn check_cluster(&self) -> Result<(), SinkError> {
@@ -179,13 +179,19 @@ impl OpenSearchSink {
         &self.metrics
     }
 
-    /// Up to where the next request may grow: what is left goes to all free places alike.
+    /// Up to where the next request may grow, which has a place already: what is left goes to it and
+    /// all free places alike.
     fn room(&self, n_left: usize) -> Room {
         let (limit, under_way) = self.gate.places();
-        let free = limit.saturating_sub(under_way).max(1);
-        let left = self.document_bytes.load(Ordering::Relaxed).saturating_mul(n_left);
+        let free = (limit + 1).saturating_sub(under_way).max(1);
+        let left = self.bytes_left(n_left);
         let most = self.config.bulk_bytes_max();
         Room::of_bytes((left / free + left / 16).max(BULK_BYTES_MIN).min(most))
+    }
+
+    /// About how many bytes so many documents have.
+    fn bytes_left(&self, n_left: usize) -> usize {
+        self.document_bytes.load(Ordering::Relaxed).saturating_mul(n_left)
     }
 
     /// Writes events to the dead letters.
@@ -206,41 +212,73 @@ impl OpenSearchSink {
         Ok(Tally { dead_lettered: n, ..Tally::default() })
     }
 
-    /// Cuts `events` into requests, and sends as many side by side as may go.
-    async fn write_all(&self, events: &[Event], came: Timestamp) -> Result<Tally, SinkError> {
+    /// Cuts `events` into requests, and sends as many side by side as may go. Once the last one has
+    /// left the turn is over: what comes next can no longer overtake.
+    async fn write_all(
+        &self,
+        events: &[Event],
+        came: Timestamp,
+        turn: Option<Turn>,
+    ) -> Result<Tally, SinkError> {
         let mut tally = Tally::default();
-        let mut order = Order::default();
         let mut under_way = FuturesUnordered::new();
         let mut next = 0;
-        loop {
-            while next < events.len() && under_way.len() < self.gate.places().0 {
-                let mut rejected = Vec::new();
-                let room = self.room(events.len() - next);
-                let may_go = |document| order.may_go(document);
-                let bulk =
-                    Bulk::fill_while(&self.shape, events, &mut next, room, &mut rejected, may_go);
-                tally += self.set_aside(&rejected, events).await?;
-                if bulk.is_empty() {
-                    // The next document must wait for one that is under way.
-                    break;
+        while next < events.len() {
+            // Only with a place at hand is it known how much has come by then, and what may go.
+            let likely = self.bytes_left(events.len() - next).min(self.config.bulk_bytes_max());
+            let entering = self.gate.enter(likely);
+            tokio::pin!(entering);
+            let place = loop {
+                tokio::select! {
+                    place = &mut entering => break place,
+                    Some(delivered) = under_way.next() => tally += delivered?,
                 }
+            };
+            let settled = self.under_way.settled();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            let mut rejected = Vec::new();
+            let room = self.room(events.len() - next);
+            let may_go = |document| self.under_way.may_go(document);
+            let bulk =
+                Bulk::fill_while(&self.shape, events, &mut next, room, &mut rejected, may_go);
+            let documents = self.under_way.leave(bulk.documents());
+            tally += self.set_aside(&rejected, events).await?;
+            if !bulk.is_empty() {
                 self.learn(&bulk);
-                if next < events.len() {
-                    order.leave(bulk.documents());
-                }
-                under_way.push(self.deliver(bulk, events, came));
+                under_way.push(self.deliver(bulk, (place, documents), events, came));
+                continue;
             }
-            match under_way.next().await {
-                Some(delivered) => {
-                    self.note_gauges();
-                    let delivered = delivered?;
-                    tally += delivered.tally;
-                    order.settle(delivered.documents.into_iter());
+            drop(place);
+            if next < events.len() {
+                // The next document waits for one that is under way, here or in another write.
+                tokio::select! {
+                    () = settled => {}
+                    Some(delivered) = under_way.next() => tally += delivered?,
                 }
-                None if next == events.len() => return Ok(tally),
-                None => {}
             }
         }
+        drop(turn);
+        while let Some(delivered) = under_way.next().await {
+            tally += delivered?;
+        }
+        Ok(tally)
+    }
+
+    async fn write_now(
+        &self,
+        mut events: Vec<Event>,
+        turn: Option<Turn>,
+    ) -> Result<Tally, SinkError> {
+        let came = self.clock.now();
+        self.metrics.add(Count::RecordsIn, events.len() as u64);
+        if self.opens_documents {
+            for event in &mut events {
+                // One that cannot be opened is found out when it is written.
+                let _ = event.open();
+            }
+        }
+        self.write_all(&events, came, turn).await
     }
 
     fn learn(&self, bulk: &Bulk) {
@@ -251,16 +289,12 @@ impl OpenSearchSink {
 
 #[async_trait]
 impl Sink for OpenSearchSink {
-    async fn write(&self, mut events: Vec<Event>) -> Result<Tally, SinkError> {
-        let came = self.clock.now();
-        self.metrics.add(Count::RecordsIn, events.len() as u64);
-        if self.opens_documents {
-            for event in &mut events {
-                // One that cannot be opened is found out when it is written.
-                let _ = event.open();
-            }
-        }
-        self.write_all(&events, came).await
+    async fn write(&self, events: Vec<Event>) -> Result<Tally, SinkError> {
+        self.write_now(events, None).await
+    }
+
+    async fn write_in_turn(&self, events: Vec<Event>, turn: Turn) -> Result<Tally, SinkError> {
+        self.write_now(events, Some(turn)).await
     }
 }
 

@@ -102,8 +102,19 @@ impl Plan {
         Some(Put { path: self.template_path(names), body })
     }
 
+    /// Whether the template makes data streams of its names.
+    pub(crate) fn makes_stream(&self) -> bool {
+        self.template.as_ref().is_some_and(|it| it.get("data_stream").is_some())
+    }
+
     /// The index to create. With a policy it is the first of many behind an alias.
     pub(crate) fn put_index(&self, names: &Names) -> Put {
+        if self.makes_stream() {
+            return Put {
+                path: format!("/_data_stream/{}", encoded(&names.index)),
+                body: json!({}),
+            };
+        }
         let mut body = json!({});
         // With a template, settings of the request would go before its own.
         if self.template.is_none() {

@@ -13,6 +13,10 @@ mod mistakes;
 mod rig;
 #[path = "it/server.rs"]
 mod server;
+#[path = "it/soak.rs"]
+mod soak;
+#[path = "it/streams.rs"]
+mod streams;
 #[path = "it/suite.rs"]
 mod suite;
 #[path = "it/tls.rs"]

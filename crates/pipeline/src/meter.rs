@@ -29,6 +29,24 @@ use std::{
 
 /// How many values a label may have; what comes after that is counted as [`OTHER`].
 const LABEL_VALUES_MAX: usize = 200;
+/// The upper ends of the buckets of a histogram, in milliseconds, and in seconds as text. What took
+/// longer than the last counts in none but the whole.
+pub const BUCKETS: [(u64, &str); 14] = [
+    (5, "0.005"),
+    (10, "0.01"),
+    (25, "0.025"),
+    (50, "0.05"),
+    (100, "0.1"),
+    (250, "0.25"),
+    (500, "0.5"),
+    (1_000, "1"),
+    (2_500, "2.5"),
+    (5_000, "5"),
+    (10_000, "10"),
+    (30_000, "30"),
+    (60_000, "60"),
+    (600_000, "600"),
+];
 /// Stands for label values beyond the limit.
 pub const OTHER: &str = "other";
 
@@ -43,6 +61,8 @@ pub enum MetricKind {
     Summary,
     /// The same of durations, in seconds.
     Timer,
+    /// The same, and how many took up to each of [`BUCKETS`].
+    Histogram,
 }
 
 /// A metric, as it is documented.
@@ -79,6 +99,11 @@ impl Metric {
         Metric { name, kind: MetricKind::Timer, about, label: None }
     }
 
+    /// The number, sum and maximum of durations, and how they are spread.
+    pub const fn histogram(name: &'static str, about: &'static str) -> Metric {
+        Metric { name, kind: MetricKind::Histogram, about, label: None }
+    }
+
     /// The same, divided by `label`, which must not have many values.
     #[must_use]
     pub const fn by(self, label: &'static str) -> Metric {
@@ -113,6 +138,7 @@ enum Measured {
     Counter(Counter),
     Gauge(Gauge),
     Summary(Summary),
+    Histogram(Histogram),
 }
 
 /// Only grows.
@@ -126,6 +152,19 @@ pub struct Gauge(Arc<AtomicI64>);
 /// Number, sum and maximum; of sizes, or of seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Summary(Arc<Mutex<Sum>>);
+
+/// Number, sum and maximum of durations, and how they are spread.
+#[derive(Clone, Debug, Default)]
+pub struct Histogram(Arc<Mutex<Spread>>);
+
+/// What a [`Histogram`] knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spread {
+    /// All of them, in seconds.
+    pub sum: Sum,
+    /// How many took up to the end of each of [`BUCKETS`], those before it included.
+    pub up_to: [u64; BUCKETS.len()],
+}
 
 /// What a [`Summary`] knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -162,6 +201,8 @@ pub enum ReadingValue {
     Level(i64),
     /// Of a summary or timer.
     Sum(Sum),
+    /// Of a histogram.
+    Spread(Spread),
 }
 
 impl Meters {
@@ -202,6 +243,14 @@ impl Meters {
         }
     }
 
+    /// A histogram.
+    pub fn histogram(&self, metric: &'static Metric) -> Histogram {
+        match self.meter(metric, "", || Measured::Histogram(Histogram::default())) {
+            Measured::Histogram(histogram) => histogram,
+            _ => Histogram::default(),
+        }
+    }
+
     /// Everything in the registry, also of other plugins, in the order of names.
     pub fn read(&self) -> Vec<Reading> {
         let all = self.all.lock().expect("no panics while locked");
@@ -215,6 +264,7 @@ impl Meters {
                     Measured::Counter(it) => ReadingValue::Count(it.get()),
                     Measured::Gauge(it) => ReadingValue::Level(it.get()),
                     Measured::Summary(it) => ReadingValue::Sum(it.get()),
+                    Measured::Histogram(it) => ReadingValue::Spread(it.get()),
                 },
             })
             .collect()
@@ -286,17 +336,41 @@ impl Summary {
 
     /// Adds the same duration `n` times.
     pub fn record_times(&self, took: Duration, n: u64) {
-        let seconds = took.as_secs_f64();
-        let mut sum = self.0.lock().expect("no panics while locked");
-        sum.count += n;
-        #[expect(clippy::cast_precision_loss, reason = "as many as one request has documents")]
-        let times = n as f64;
-        sum.sum += seconds * times;
-        sum.max = sum.max.max(seconds);
+        self.0.lock().expect("no panics while locked").add(took, n);
     }
 
     /// How it stands.
     pub fn get(&self) -> Sum {
+        *self.0.lock().expect("no panics while locked")
+    }
+}
+
+impl Sum {
+    fn add(&mut self, took: Duration, n: u64) {
+        let seconds = took.as_secs_f64();
+        self.count += n;
+        #[expect(clippy::cast_precision_loss, reason = "as many as one request has documents")]
+        let times = n as f64;
+        self.sum += seconds * times;
+        self.max = self.max.max(seconds);
+    }
+}
+
+impl Histogram {
+    /// Adds the same duration `n` times.
+    pub fn record_times(&self, took: Duration, n: u64) {
+        let ms = took.as_millis();
+        let mut spread = self.0.lock().expect("no panics while locked");
+        spread.sum.add(took, n);
+        for (up_to, (end, _)) in spread.up_to.iter_mut().zip(BUCKETS) {
+            if ms <= u128::from(end) {
+                *up_to += n;
+            }
+        }
+    }
+
+    /// How it stands.
+    pub fn get(&self) -> Spread {
         *self.0.lock().expect("no panics while locked")
     }
 }
@@ -328,6 +402,19 @@ mod tests {
         timer.record_time(Duration::from_millis(500));
         timer.record(0.25);
         assert_eq!(timer.get(), Sum { count: 2, sum: 0.75, max: 0.5 });
+    }
+
+    #[test]
+    fn a_histogram_knows_how_many_took_up_to_each_end() {
+        static SPREAD: Metric = Metric::histogram("spread", "How long it took.");
+        let histogram = Meters::default().of("a", "x").histogram(&SPREAD);
+        histogram.record_times(Duration::from_millis(30), 2);
+        histogram.record_times(Duration::from_millis(50), 1);
+        histogram.record_times(Duration::from_secs(1_000), 1);
+        let Spread { sum, up_to } = histogram.get();
+        assert_eq!((sum.count, sum.max), (4, 1_000.0));
+        assert_eq!(up_to[..5], [0, 0, 0, 3, 3]);
+        assert_eq!(up_to[BUCKETS.len() - 1], 3, "one took longer than all");
     }
 
     #[test]

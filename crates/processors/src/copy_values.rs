@@ -153,7 +153,7 @@ impl CopyValues {
                     describe(value)
                 ));
             };
-            let mut copy = Map::new();
+            let mut copy = Map::default();
             for entry in &entries {
                 let there = entry.to_key.is_in(&copy) && !entry.overwrite_if_to_key_exists;
                 if let Some(value) = entry.from_key.get(element).filter(|_| !there) {

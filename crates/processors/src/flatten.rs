@@ -93,7 +93,7 @@ impl Flatten {
                 }
             },
         };
-        let mut flat = Map::new();
+        let mut flat = Map::default();
         for (name, value) in source {
             self.walk(name.clone(), value, &mut flat);
         }

@@ -230,7 +230,7 @@ impl Geoip {
         let Some(address) = address.filter(|it| self.private || is_public(it)) else {
             return Ok(Answer::NoIp);
         };
-        let mut known = Map::new();
+        let mut known = Map::default();
         for database in &self.databases {
             database.add(address, &mut known).map_err(ProcessError)?;
         }

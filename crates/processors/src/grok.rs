@@ -213,7 +213,7 @@ impl Processor for Grok {
                 target.check(fields)?;
                 let mut below = match target.get(fields) {
                     Some(Value::Map(map)) => map.clone(),
-                    _ => Map::new(),
+                    _ => Map::default(),
                 };
                 self.merge(captured, &mut below);
                 target.put(fields, Value::Map(below))?;
@@ -240,7 +240,7 @@ impl Processor for Grok {
 
 impl Grok {
     fn capture(&self, fields: &Map, outcome: &mut Outcome) -> Map {
-        let mut captured = Map::new();
+        let mut captured = Map::default();
         for (key, grokkers) in &self.fields {
             let text = match key.get(fields) {
                 None | Some(Value::Null | Value::Map(_) | Value::List(_)) => continue,

@@ -186,7 +186,7 @@ impl Configured for KeyValue {
             }
         };
         let defaults = match config.default_values.take() {
-            None => Map::new(),
+            None => Map::default(),
             Some(Value::Map(map)) => map,
             Some(_) => return Err(settings.problem("default_values", "it must be a map")),
         };
@@ -258,7 +258,7 @@ impl KeyValue {
     }
 
     fn map_of(&self, text: &str, depth: usize) -> Result<Map, ProcessError> {
-        let mut map = Map::new();
+        let mut map = Map::default();
         for (key, value) in self.reader.pairs(text)? {
             let Some(key) = self.key_of(key)? else { continue };
             let value = match value {

@@ -99,7 +99,7 @@ impl ListToMap {
                 return failed(format!("`{}` is {}, not a list", self.0.source, describe(other)));
             }
         };
-        let mut map = Map::new();
+        let mut map = Map::default();
         for value in list {
             let Value::Map(element) = value else {
                 let found = describe(value);

@@ -84,7 +84,7 @@ impl Processor for SelectEntries {
 
 impl SelectEntries {
     fn select(&self, fields: &mut Map) -> Result<(), ProcessError> {
-        let mut selected = Map::new();
+        let mut selected = Map::default();
         let mut keep = |key: &Key| match key.get(fields) {
             // A list on the way is kept as a map of what was named in it, as in Data Prepper.
             Some(value) if *value != Value::Null => key.put(&mut selected, value.clone()),

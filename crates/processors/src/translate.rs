@@ -248,7 +248,7 @@ impl Target {
 
 fn entries(map: Option<Value>, settings: &Settings, at: &str) -> Result<Map, ConfigError> {
     match map {
-        None => Ok(Map::new()),
+        None => Ok(Map::default()),
         Some(Value::Map(map)) => Ok(map),
         Some(_) => {
             Err(settings.problem(at, "it must be a map, of values and what to set for them"))

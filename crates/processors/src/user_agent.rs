@@ -91,7 +91,7 @@ impl UserAgent {
             Some(other) => return failed(format!("`{source}` is {}, not a text", describe(other))),
         };
         let agent = self.rules.recognise(text)?;
-        let mut result = Map::new();
+        let mut result = Map::default();
         let mut set = |name: &str, value: Value| {
             result.insert(name.to_owned(), value);
         };
@@ -99,7 +99,7 @@ impl UserAgent {
         if !agent.version.is_empty() {
             set("version", Value::from(agent.version.as_str()));
         }
-        let mut os = Map::new();
+        let mut os = Map::default();
         os.insert("name".to_owned(), Value::from(agent.os));
         if !agent.os_version.is_empty() {
             os.insert("version".to_owned(), Value::from(agent.os_version.as_str()));

@@ -32,7 +32,10 @@ pub use mapping::Mapping;
 pub use node::Node;
 pub use query::{Query, distance};
 pub use raw::{Filter, Object, array, matches_wildcard, merge, quote, string};
-pub use search::{Answer, Hit, Key, Request, SortValue, Target, TotalWanted, count, search};
+pub use search::{
+    After, Answer, Hit, Key, PointInTime, Request, SortValue, Target, TotalWanted, View, count,
+    search,
+};
 pub use settings::{Settings, time};
 pub use shard::Found;
 pub use versions::{Condition, PRIMARY_TERM, Stamp, VersionType};

@@ -1,5 +1,6 @@
 //! Searching: a request over some indices, and the documents that answer it.
 
+mod after;
 mod collect;
 mod request;
 mod sort;
@@ -8,7 +9,8 @@ use std::{cmp::Ordering, sync::Arc};
 
 use tantivy::DocAddress;
 
-pub use request::{Request, TotalWanted};
+pub use after::After;
+pub use request::{PointInTime, Request, TotalWanted};
 pub use sort::{Key, SortValue};
 
 use crate::{
@@ -30,6 +32,8 @@ pub struct Answer {
     pub hits: Vec<Hit>,
     /// How many shards were searched.
     pub n_shards: u64,
+    /// Behind what the next page begins; none if there are no hits.
+    pub last: Option<Vec<After>>,
 }
 
 /// A document that matches.
@@ -69,63 +73,105 @@ impl Target {
     }
 }
 
-/// Looks for `request` in all of `targets`.
+/// What searches look into, as it was when it was opened.
+#[derive(Clone)]
+pub struct View {
+    targets: Vec<Target>,
+    snapshots: Vec<Snapshot>,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").field("targets", &self.targets).finish_non_exhaustive()
+    }
+}
+
+impl View {
+    /// What can be found in `targets` now. It takes room until it is dropped.
+    pub fn open(targets: Vec<Target>) -> View {
+        let snapshots = targets.iter().map(|it| it.index.snapshot()).collect();
+        View { targets, snapshots }
+    }
+
+    /// Into how many shards its indices are divided.
+    pub fn n_shards(&self) -> u64 {
+        self.targets.iter().map(|it| it.index.settings().n_shards()).sum()
+    }
+
+    /// Looks for `request`.
+    ///
+    /// # Errors
+    ///
+    /// When the request does not fit the mapping of one of the indices, or asks for too much.
+    pub fn search(&self, request: &Request, now_ms: u64) -> Result<Answer> {
+        let View { targets, snapshots } = self;
+        for Target { index, .. } in targets {
+            let window = index.settings().max_result_window();
+            let end = request.from.saturating_add(request.size);
+            if window < end {
+                return Err(Failure::illegal_argument(format!(
+                    "Result window is too large, from + size must be less than or equal to: [{window}] but was [{end}]. \
+                     See the scroll api for a more efficient way to request large data sets. \
+                     This limit can be set by changing the [index.max_result_window] index level setting."
+                ))
+                .in_search(&index.name));
+            }
+        }
+        request.check_after()?;
+        let mut total = 0;
+        let mut rows: Vec<(usize, Row)> = Vec::new();
+        for (number, (target, snapshot)) in targets.iter().zip(snapshots).enumerate() {
+            let collected = rank(target, number, snapshot, request, now_ms)
+                .map_err(|it| it.in_search(&target.index.name))?;
+            total += collected.total;
+            rows.extend(collected.rows.into_iter().map(|row| (number, row)));
+        }
+        let keys = request.keys();
+        rows.sort_by(|left, right| {
+            let by_keys = keys
+                .iter()
+                .enumerate()
+                .map(|(n, key)| key.compare(&left.1.sort[n], &right.1.sort[n]));
+            let by_keys = by_keys.fold(Ordering::Equal, Ordering::then);
+            let address = |it: &(usize, Row)| (it.0, it.1.address);
+            by_keys.then_with(|| address(left).cmp(&address(right)))
+        });
+        let max_score = if request.counts_scores() {
+            rows.iter()
+                .map(|it| it.1.score)
+                .fold(None, |best: Option<f32>, it| Some(best.map_or(it, |best| best.max(it))))
+        } else {
+            None
+        };
+        let wanted: Vec<(usize, Row)> =
+            rows.into_iter().skip(request.from).take(request.size).collect();
+        let last = wanted.last().map(|it| it.1.sort.iter().map(After::from).collect());
+        let hits = wanted
+            .into_iter()
+            .map(|(number, mut row)| {
+                let snapshot = &snapshots[number];
+                let found = snapshot.shard.load(&snapshot.searcher, row.address)?;
+                // The place by which scrolling goes on is nobody's business.
+                row.sort.truncate(if request.is_sorted { request.sort.len() } else { 0 });
+                Ok(Hit {
+                    index: targets[number].index.name.clone(),
+                    found,
+                    score: request.counts_scores().then_some(row.score),
+                    sort: row.sort,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Answer { total, max_score, hits, n_shards: self.n_shards(), last })
+    }
+}
+
+/// Looks for `request` in all of `targets`, as they are now.
 ///
 /// # Errors
 ///
-/// When the request does not fit the mapping of one of them, or asks for too much.
-pub fn search(targets: &[Target], request: &Request, now_ms: u64) -> Result<Answer> {
-    for Target { index, .. } in targets {
-        let window = index.settings().max_result_window();
-        let end = request.from.saturating_add(request.size);
-        if window < end {
-            return Err(Failure::illegal_argument(format!(
-                "Result window is too large, from + size must be less than or equal to: [{window}] but was [{end}]. \
-                 See the scroll api for a more efficient way to request large data sets. \
-                 This limit can be set by changing the [index.max_result_window] index level setting."
-            ))
-            .in_search(&index.name));
-        }
-    }
-    let snapshots: Vec<Snapshot> = targets.iter().map(|it| it.index.snapshot()).collect();
-    let mut total = 0;
-    let mut rows: Vec<(usize, Row)> = Vec::new();
-    for (number, (target, snapshot)) in targets.iter().zip(&snapshots).enumerate() {
-        let collected = rank(target, snapshot, request, now_ms)
-            .map_err(|it| it.in_search(&target.index.name))?;
-        total += collected.total;
-        rows.extend(collected.rows.into_iter().map(|row| (number, row)));
-    }
-    let keys = &request.sort;
-    rows.sort_by(|left, right| {
-        let by_keys =
-            keys.iter().enumerate().map(|(n, key)| key.compare(&left.1.sort[n], &right.1.sort[n]));
-        let by_keys = by_keys.fold(Ordering::Equal, Ordering::then);
-        let address = |it: &(usize, Row)| (it.0, it.1.address);
-        by_keys.then_with(|| address(left).cmp(&address(right)))
-    });
-    let max_score = if request.counts_scores() {
-        rows.iter()
-            .map(|it| it.1.score)
-            .fold(None, |best: Option<f32>, it| Some(best.map_or(it, |best| best.max(it))))
-    } else {
-        None
-    };
-    let wanted = rows.into_iter().skip(request.from).take(request.size);
-    let hits = wanted
-        .map(|(number, row)| {
-            let snapshot = &snapshots[number];
-            let found = snapshot.shard.load(&snapshot.searcher, row.address)?;
-            Ok(Hit {
-                index: targets[number].index.name.clone(),
-                found,
-                score: request.counts_scores().then_some(row.score),
-                sort: if request.is_sorted { row.sort } else { Vec::new() },
-            })
-        })
-        .collect::<Result<_>>()?;
-    let n_shards = targets.iter().map(|it| it.index.settings().n_shards()).sum();
-    Ok(Answer { total, max_score, hits, n_shards })
+/// As [`View::search`].
+pub fn search(targets: Vec<Target>, request: &Request, now_ms: u64) -> Result<Answer> {
+    View::open(targets).search(request, now_ms)
 }
 
 /// A document that matches, before it is loaded.
@@ -136,16 +182,24 @@ struct Row {
     sort: Vec<SortValue>,
 }
 
-fn rank(target: &Target, snapshot: &Snapshot, request: &Request, now_ms: u64) -> Result<Collected> {
+fn rank(
+    target: &Target,
+    number: usize,
+    snapshot: &Snapshot,
+    request: &Request,
+    now_ms: u64,
+) -> Result<Collected> {
     let index = &*target.index;
     let query = target.restricted(&request.query);
     let query = builder(index, snapshot, now_ms).build(&query)?;
     let top = Top {
         keys: request
-            .sort
+            .keys()
             .iter()
             .map(|key| key.resolve(&snapshot.mapping, &index.name))
             .collect::<Result<_>>()?,
+        after: request.after.clone().unwrap_or_default(),
+        number,
         limit: request.from + request.size,
         min_score: request.min_score,
         scores: request.counts_scores() || request.min_score.is_some(),
@@ -180,3 +234,6 @@ fn builder<'a>(index: &'a Index, snapshot: &'a Snapshot, now_ms: u64) -> Builder
         now_ms,
     }
 }
+
+#[cfg(test)]
+mod tests;

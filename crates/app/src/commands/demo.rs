@@ -63,7 +63,7 @@ pub(super) async fn run(args: Demo) -> Result<(), Failure> {
     let loaded = files.load(&environment).await?;
     warn_of(&loaded.warnings);
     let leases = leases::open(Coordination::default(), &folder, environment.clone()).await?;
-    let service = Service::build(&loaded, files, &folder, leases, environment)?;
+    let service = Service::build(&loaded, files, &folder, leases, environment, None)?;
     let service = Arc::new(service);
     service.check().await?;
     let pipelines = service.pipelines();

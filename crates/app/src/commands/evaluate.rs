@@ -110,7 +110,7 @@ fn line(mode: Mode, outcome: &Outcome) -> String {
 
 /// A JSON object from a file; `-` is standard input, and no file an empty object.
 fn read_map(option: &str, path: Option<&Path>) -> Result<Map, Failure> {
-    let Some(path) = path else { return Ok(Map::new()) };
+    let Some(path) = path else { return Ok(Map::default()) };
     let name = path.display();
     let mut text = Vec::new();
     let read = if path == Path::new("-") {

@@ -150,7 +150,8 @@ impl Planner<'_> {
     async fn plan(&self, event: Event) -> Map {
         let before = counted(&self.meters);
         let outcome = self.pipeline.deliver_now(vec![event]).await;
-        let Noted { writes, mut dead_letters } = self.rehearsal.take();
+        let Noted { writes, dead_letters } = self.rehearsal.take();
+        let mut dead_letters: Vec<String> = dead_letters.into_iter().map(|it| it.reason).collect();
         if outcome == Outcome::Failed {
             dead_letters.extend(self.pipeline.accounts().now().problem);
         }
@@ -160,7 +161,7 @@ impl Planner<'_> {
                 let reason = self.why_filtered(&before);
                 [("filtered".to_owned(), reason.into())].into_iter().collect()
             }
-            None => Map::new(),
+            None => Map::default(),
         };
         if !dead_letters.is_empty() {
             plan.extend(dead_letter(dead_letters.join("; ")));

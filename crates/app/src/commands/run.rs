@@ -36,7 +36,9 @@ pub(super) async fn run(args: Run) -> Result<(), Failure> {
     let listener = listen("--api", address, process.basic.is_some()).await?;
     let coordination = leases::choose(&args, process.coordination)?;
     let leases = leases::open(coordination, &args.data_dir, environment.clone()).await?;
-    let service = Arc::new(Service::build(&loaded, files, &args.data_dir, leases, environment)?);
+    let memory = args.event_memory.map(|it| usize::try_from(it.0).unwrap_or(usize::MAX));
+    let service = Service::build(&loaded, files, &args.data_dir, leases, environment, memory)?;
+    let service = Arc::new(service);
     if let Some(drain_max) = process.drain_max {
         service.set_drain_max(drain_max);
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use engine::metrics::documented;
-use pipeline::{Metric, MetricKind};
+use pipeline::{BYTES_IN_FLIGHT, BYTES_IN_FLIGHT_MAX, Metric, MetricKind};
 
 use super::{Plugin, parity, plugins};
 
@@ -142,6 +142,20 @@ fn metrics_page() -> String {
     for metric in &dynamodb::METRICS {
         write_metric(&mut text, "dynamodb", metric);
     }
+    for metric in engine::TIMES {
+        write_metric(&mut text, "pipeline", metric);
+    }
+    for metric in opensearch::documented() {
+        write_metric(&mut text, "opensearch", metric);
+    }
+    text.push_str(
+        "\n## Memory\n\n\
+         Of the whole process, without the name of a pipeline: `buffer_bytesInFlight`.\n\n\
+         | Metric | Kind | Says |\n| --- | --- | --- |\n",
+    );
+    for Metric { name, about, .. } in [&BYTES_IN_FLIGHT, &BYTES_IN_FLIGHT_MAX] {
+        let _ = writeln!(text, "| `buffer_{name}` | gauge | {about} |");
+    }
     text
 }
 
@@ -151,6 +165,7 @@ fn write_metric(text: &mut String, plugin: &str, metric: &Metric) {
         MetricKind::Gauge => ("gauge", ""),
         MetricKind::Summary => ("summary", ""),
         MetricKind::Timer => ("timer", "_seconds"),
+        MetricKind::Histogram => ("histogram", "_seconds"),
     };
     let label = metric.label.map_or(String::new(), |it| format!("`{{{it}}}`"));
     let (name, about) = (metric.name, metric.about);

@@ -22,7 +22,7 @@ fn common_of_sinks() -> Map<String, Value> {
     });
     match common {
         Value::Object(common) => common,
-        _ => Map::new(),
+        _ => Map::default(),
     }
 }
 
@@ -175,7 +175,7 @@ const DEPTH_MAX: usize = 8;
 
 impl Plugin {
     fn object(&self, described: &Described, depth: usize) -> Value {
-        let mut properties = Map::new();
+        let mut properties = Map::default();
         let mut needed: Vec<&str> = Vec::new();
         self.add_properties(described, depth, &mut properties, &mut needed);
         let kinds = if needed.is_empty() { json!(["object", "null"]) } else { json!("object") };

@@ -3,18 +3,16 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use aws::Environment;
+use aws::{Environment, KnownSecrets, SecretPlace};
 use engine::{
     Pipeline,
-    file::{Dialect, Loaded, PipelineSpec, Problems, Reading, Secrets, Warnings, load},
+    file::{Dialect, Loaded, Problems, Reading, Secrets, Warnings, load},
 };
 use pipeline::ConfigError;
 
-use super::running::targets;
 use crate::{
     failure::{Failure, warn_of},
     plugins::{Built, Surroundings, build},
-    secrets,
 };
 
 /// Pipeline files, and how they are to be read.
@@ -50,7 +48,18 @@ impl Files {
         if loaded.stand_ins.is_empty() {
             return Ok(loaded);
         }
-        let known = secrets::fetch(&loaded.extension.secrets, environment).await;
+        let places: Vec<SecretPlace<'_>> = loaded
+            .extension
+            .secrets
+            .iter()
+            .map(|it| SecretPlace {
+                id: &it.id,
+                secret_id: &it.secret_id,
+                region: it.region.as_deref(),
+                sts_role_arn: it.sts_role_arn.as_deref(),
+            })
+            .collect();
+        let known = KnownSecrets::fetch(&places, environment).await;
         let read = |id: &str, key: Option<&str>| known.get(id, key);
         self.read_with(environment, Secrets::Known(&read))
     }
@@ -93,7 +102,7 @@ pub(super) fn build_quietly(
     let mut built: BTreeMap<&str, Built> = BTreeMap::new();
     let mut pipelines: BTreeMap<&str, Pipeline> = BTreeMap::new();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for spec in fed_first(&loaded.pipelines) {
+    for spec in loaded.fed_first() {
         match build(spec, &pipelines, surroundings) {
             Ok(it) => {
                 warnings.extend(it.warnings.clone());
@@ -117,31 +126,4 @@ fn about_files(error: ConfigError, loaded: &Loaded) -> Option<ConfigError> {
     let is_ours =
         |it: &ConfigError| it.place.as_ref().is_none_or(|place| !loaded.stand_ins.contains(place));
     ConfigError::all(error.each().into_iter().filter(is_ours))
-}
-
-/// The pipelines, each after those it feeds.
-fn fed_first(specs: &[PipelineSpec]) -> Vec<&PipelineSpec> {
-    let mut ordered: Vec<&PipelineSpec> = Vec::new();
-    let failures = |it: &&PipelineSpec| it.name == PipelineSpec::FAILURE;
-    for spec in specs.iter().filter(failures).chain(specs) {
-        add_after_fed(spec, specs, &mut ordered);
-    }
-    ordered
-}
-
-/// That this ends was checked with the files: nothing goes round in circles.
-fn add_after_fed<'a>(
-    spec: &'a PipelineSpec,
-    specs: &'a [PipelineSpec],
-    ordered: &mut Vec<&'a PipelineSpec>,
-) {
-    if ordered.iter().any(|it| it.name == spec.name) {
-        return;
-    }
-    for name in targets(spec) {
-        if let Some(target) = specs.iter().find(|it| it.name == name) {
-            add_after_fed(target, specs, ordered);
-        }
-    }
-    ordered.push(spec);
 }

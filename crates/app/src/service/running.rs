@@ -193,7 +193,7 @@ pub(super) fn linked(loaded: &Loaded) -> Vec<BTreeSet<String>> {
 }
 
 /// The pipelines that `spec` feeds.
-pub(super) fn targets(spec: &PipelineSpec) -> Vec<String> {
+fn targets(spec: &PipelineSpec) -> Vec<String> {
     let forwarded = spec.sinks.iter().filter_map(|it| it.forward_to.as_ref());
     let forwarded = forwarded.flat_map(|it| it.pipelines.iter().cloned());
     spec.sinks.iter().filter_map(engine::file::SinkSpec::downstream).chain(forwarded).collect()

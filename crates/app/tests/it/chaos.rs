@@ -1,6 +1,8 @@
 //! Three workers share a table's stream by leases in another table, while everything around them
 //! breaks: they are killed, put to sleep beyond their leases and restarted, shards split and roll, the
-//! sink refuses, stalls and hangs up, DynamoDB throttles. At the end table and index are equal.
+//! sink refuses, stalls beyond its timeout and hangs up, DynamoDB throttles, items expire, and the table
+//! is exported and loaded beside it all, once and again. At the end table and index are equal, item by
+//! item.
 //!
 //! `cargo xtask chaos` runs the same for as long as one likes.
 
@@ -25,7 +27,7 @@ use serde_json::{Value, json};
 use crate::{
     cluster::Cluster,
     program::{Program, eventually},
-    table::{all, client, create_books},
+    table::{client, create_books, keep_the_past, until_equal},
 };
 
 const N_WORKERS: usize = 3;
@@ -59,11 +61,11 @@ async fn two_workers_share_a_table_and_inherit_from_each_other() {
     })
     .await;
     write(stage.dynamodb.clone(), 1, Writing::times(400)).await;
-    stage.check_equal().await;
+    until_equal(&stage.dynamodb, &stage.opensearch).await;
 
     stage.workers[0].take().unwrap().program.kill();
     write(stage.dynamodb.clone(), 0, Writing::times(200)).await;
-    stage.check_equal().await;
+    until_equal(&stage.dynamodb, &stage.opensearch).await;
     stage.check_accounts().await;
 }
 
@@ -94,10 +96,12 @@ async fn in_chaos_nothing_is_lost() {
         writer.await.unwrap();
     }
     stage.calm_down().await;
-    stage.check_equal().await;
+    let n_items = until_equal(&stage.dynamodb, &stage.opensearch).await;
+    stage.check_loaded().await;
+    // What was loaded late has not brought anything back.
+    assert_eq!(until_equal(&stage.dynamodb, &stage.opensearch).await, n_items);
     stage.check_accounts().await;
     let n_writes = writing.n_done.load(Ordering::Relaxed);
-    let n_items = all(&stage.dynamodb).await.len();
     println!(
         "seed {seed}, {seconds} s: {n_writes} writes, {n_items} items left, table and index are equal"
     );
@@ -133,10 +137,19 @@ impl Stage {
     async fn set(dir: &Path, n_workers: usize) -> Stage {
         let any = "127.0.0.1:0";
         let data = dir.join("data");
-        let args = ["local", "--dynamodb", any, "--opensearch", any, "--api", any, "--data-dir"];
-        let local = Program::start(dir, &[&args[..], &[data.to_str().unwrap()]].concat()).await;
+        let args = ["local", "--dynamodb", any, "--opensearch", any, "--s3", any, "--api", any];
+        let data = ["--data-dir", data.to_str().unwrap()];
+        let local = Program::start(dir, &[&args[..], &data].concat()).await;
         let dynamodb = client(local.address("dynamodb"));
         create_books(&dynamodb, Some(StreamViewType::NewAndOldImages)).await;
+        keep_the_past(&dynamodb).await;
+        let bucket = Cluster::at(local.address("s3"));
+        let (status, why) = bucket.ask(Method::PUT, "/books-export", Value::Null).await;
+        assert_eq!(status, 200, "{why}");
+        // The first export has something in it.
+        for n in 0..N_WRITERS {
+            write(dynamodb.clone(), n, Writing::times(200)).await;
+        }
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires");
         let ttl = ttl.build().unwrap();
         let switch_on = dynamodb.update_time_to_live().table_name("books");
@@ -144,6 +157,7 @@ impl Stage {
         let file = dir.join("pipeline.yaml");
         let yaml = include_str!("chaos.yaml")
             .replace("{dynamodb}", local.address("dynamodb"))
+            .replace("{s3}", local.address("s3"))
             .replace("{opensearch}", local.address("opensearch"));
         std::fs::write(&file, yaml).unwrap();
         let mut stage = Stage {
@@ -189,7 +203,7 @@ impl Stage {
     async fn strike(&mut self, random: &mut fastrand::Rng) -> &'static str {
         self.wake(tokio::time::Instant::now());
         let victim = random.usize(0..self.workers.len());
-        match random.u32(0..12) {
+        match random.u32(0..14) {
             0..3 => {
                 self.workers[victim].take().unwrap().program.kill();
                 let worker = self.start_worker().await;
@@ -233,7 +247,7 @@ impl Stage {
                 let (fault, name) = match random.u32(0..4) {
                     0 => (json!({ "status": 429 }), "sink answers 429"),
                     1 => (json!({ "status": 500 }), "sink answers 500"),
-                    2 => (json!({ "delay_ms": 2_000 }), "sink answers late"),
+                    2 => (json!({ "delay_ms": 3_000 }), "sink answers after its timeout"),
                     _ => (json!({ "reset": true }), "sink hangs up"),
                 };
                 let mut fault = fault;
@@ -244,8 +258,18 @@ impl Stage {
                 assert_eq!(status, 200, "{answer}");
                 name
             }
+            11..13 => {
+                let awake = self.workers.iter().flatten().find(|it| it.asleep.is_none());
+                let Some(worker) = awake else { return "everybody left asleep" };
+                let api = Cluster::at(worker.program.address("api"));
+                let (status, answer) =
+                    api.ask(Method::POST, "/api/v1/pipelines/books/load", Value::Null).await;
+                assert_eq!((status, &answer["loading"][0]), (200, &json!("books")), "{answer}");
+                "table to be loaded once more"
+            }
             _ => {
-                let operation = ["GetRecords", "Query", "DescribeStream", "GetShardIterator"];
+                let operation =
+                    ["DescribeExport", "GetRecords", "Query", "DescribeStream", "GetShardIterator"];
                 let operation = operation[random.usize(0..operation.len())];
                 let fault = json!({
                     "operation": operation, "error": "ThrottlingException",
@@ -279,28 +303,28 @@ impl Stage {
         }
     }
 
-    /// Waits until every item of the table is in the index as it is in the table, and nothing else.
-    async fn check_equal(&self) {
-        let mut last = Value::Null;
-        eventually("the index equals the table", async || {
-            // The table may still change: items expire.
-            let expected = all(&self.dynamodb).await;
-            let actual = self.opensearch.all("books").await;
-            if actual == expected {
-                return Some(());
+    /// Waits until no load is wanted or under way, as the leases say.
+    async fn check_loaded(&self) {
+        eventually("all loads are done", async || {
+            let mut pages = self.dynamodb.scan().table_name("leases").into_paginator().send();
+            let (mut is_done, mut generation) = (false, 0);
+            while let Some(page) = pages.next().await {
+                for item in page.unwrap().items.unwrap_or_default() {
+                    let text = |name: &str| item.get(name).and_then(|it| it.as_s().ok());
+                    let partition = text("sourcePartitionKey").unwrap();
+                    if partition.ends_with("/load/") {
+                        let record: Value =
+                            serde_json::from_str(text("partitionProgressState")?).unwrap();
+                        is_done = record["stage"] == "Done";
+                        generation = record["generation"].as_u64().unwrap();
+                    }
+                    let is_open = text("sourcePartitionStatus").unwrap() != "COMPLETED";
+                    if partition.contains("/gap/") && is_open {
+                        return None;
+                    }
+                }
             }
-            let differing: Vec<_> = expected
-                .keys()
-                .chain(actual.keys())
-                .filter(|id| expected.get(*id) != actual.get(*id))
-                .take(3)
-                .map(|id| json!({ "id": id, "table": expected.get(id), "index": actual.get(id) }))
-                .collect();
-            if last != json!(differing) {
-                last = json!(differing);
-                eprintln!("still differing: {last}");
-            }
-            None
+            is_done.then(|| println!("the table was loaded {generation} times"))
         })
         .await;
     }

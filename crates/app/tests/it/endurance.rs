@@ -7,12 +7,12 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, StreamViewType},
 };
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     cluster::Cluster,
     program::{Program, eventually},
-    table::{all, client, create_books},
+    table::{client, create_books, until_equal},
 };
 
 const WRITES: u32 = 20_000;
@@ -63,28 +63,8 @@ async fn after_splits_kills_and_an_outage_the_index_equals_the_table() {
         writer.await.unwrap();
     }
 
-    let expected = all(&dynamodb).await;
-    assert!(500 < expected.len(), "the test has become too easy: {} items", expected.len());
-    let mut last = Value::Null;
-    eventually("the index equals the table", async || {
-        let actual = opensearch.all("books").await;
-        if actual == expected {
-            return Some(());
-        }
-        let differing: Vec<_> = expected
-            .keys()
-            .chain(actual.keys())
-            .filter(|id| expected.get(*id) != actual.get(*id))
-            .take(3)
-            .map(|id| json!({ "id": id, "table": expected.get(id), "index": actual.get(id) }))
-            .collect();
-        if last != json!(differing) {
-            last = json!(differing);
-            eprintln!("still differing: {last}");
-        }
-        None
-    })
-    .await;
+    let n_items = until_equal(&dynamodb, &opensearch).await;
+    assert!(500 < n_items, "the test has become too easy: {n_items} items");
     let api = Cluster::at(worker.address("api"));
     assert_eq!(api.metric("unaccounted_records", "books").await, Some(0.0));
     assert_eq!(api.metric("records_dead_lettered_total", "books").await, Some(0.0));
@@ -115,12 +95,7 @@ async fn the_pipeline_survives_the_death_of_both_ends() {
     let local = Program::start(dir.path(), &args).await;
     write(dynamodb.clone(), 1, 1_000).await;
 
-    let expected = all(&dynamodb).await;
-    let opensearch = Cluster::at(local.address("opensearch"));
-    eventually("the index equals the table", async || {
-        (opensearch.all("books").await == expected).then_some(())
-    })
-    .await;
+    until_equal(&dynamodb, &Cluster::at(local.address("opensearch"))).await;
     let api = Cluster::at(worker.address("api"));
     assert_eq!(api.metric("unaccounted_records", "books").await, Some(0.0));
 }

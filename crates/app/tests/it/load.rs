@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{
-        AttributeValue, PointInTimeRecoverySpecification, PutRequest, StreamViewType, WriteRequest,
-    },
+    types::{AttributeValue, PutRequest, StreamViewType, WriteRequest},
 };
 use http::Method;
 use serde_json::Value;
@@ -15,7 +13,7 @@ use serde_json::Value;
 use crate::{
     cluster::Cluster,
     program::{Program, eventually},
-    table::{all, client, create_books},
+    table::{client, create_books, keep_the_past, until_equal},
 };
 
 const ANY: [&str; 7] =
@@ -63,21 +61,10 @@ async fn a_table_is_exported_and_followed_by_the_file_of_the_how_to() {
     }
     let worker = Program::start(dir.path(), &args).await;
 
-    let wanted = all(&dynamodb).await;
-    assert_eq!(wanted.len(), BOOKS - 50);
-    eventually("table and index are equal", async || {
-        (opensearch.all("books").await == wanted).then_some(())
-    })
-    .await;
+    assert_eq!(until_equal(&dynamodb, &opensearch).await, BOOKS - 50);
     let api = Cluster::at(worker.address("api"));
     assert_eq!(api.metric("unaccounted_records", "books").await, Some(0.0));
     assert_eq!(api.metric("records_dead_lettered_total", "books").await, Some(0.0));
-}
-
-async fn keep_the_past(dynamodb: &Client) {
-    let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
-    let update = dynamodb.update_continuous_backups().table_name("books");
-    update.point_in_time_recovery_specification(on.build().unwrap()).send().await.unwrap();
 }
 
 async fn fill(dynamodb: &Client) {

@@ -1,16 +1,25 @@
 //! A DynamoDB table, through the AWS SDK.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region},
     types::{
         AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
-        ScalarAttributeType, StreamSpecification, StreamViewType,
+        PointInTimeRecoverySpecification, ScalarAttributeType, StreamSpecification, StreamViewType,
     },
 };
 use serde_json::{Value, json};
+
+use crate::{cluster::Cluster, program::PATIENCE};
+
+/// How often to compare, and how long to wait for both to become equal.
+const COMPARE_EVERY: Duration = Duration::from_millis(50);
+const EQUAL_WITHIN: Duration = PATIENCE.saturating_mul(3);
 
 /// The SDK, talking to `endpoint`.
 pub(crate) fn client(endpoint: &str) -> Client {
@@ -51,6 +60,13 @@ pub(crate) async fn create_books(client: &Client, view: Option<StreamViewType>) 
         .unwrap();
 }
 
+/// Switches point-in-time recovery on, which exports need.
+pub(crate) async fn keep_the_past(dynamodb: &Client) {
+    let on = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true);
+    let update = dynamodb.update_continuous_backups().table_name("books");
+    update.point_in_time_recovery_specification(on.build().unwrap()).send().await.unwrap();
+}
+
 /// Every item, by `author|bookTitle`, as the document it should be.
 pub(crate) async fn all(client: &Client) -> BTreeMap<String, Value> {
     let mut items = BTreeMap::new();
@@ -63,6 +79,37 @@ pub(crate) async fn all(client: &Client) -> BTreeMap<String, Value> {
         }
     }
     items
+}
+
+/// Waits until every item of the table `books` is in the index `books` as it is in the table, and
+/// nothing else; says how many those are. Prints the verdict on each item that differs when it takes
+/// too long. The table may still change: items expire.
+pub(crate) async fn until_equal(client: &Client, opensearch: &Cluster) -> usize {
+    let began = tokio::time::Instant::now();
+    loop {
+        let (table, index) = (all(client).await, opensearch.all("books").await);
+        if table == index {
+            println!(
+                "verdict: {} items, each as it is in the table, and nothing else",
+                table.len()
+            );
+            return table.len();
+        }
+        if EQUAL_WITHIN < began.elapsed() {
+            let mut verdict = String::new();
+            let ids = table.keys().chain(index.keys().filter(|it| !table.contains_key(*it)));
+            for id in ids.filter(|id| table.get(*id) != index.get(*id)) {
+                let what = match (table.get(id), index.get(id)) {
+                    (Some(item), None) => format!("MISSING in the index: {item}"),
+                    (None, Some(document)) => format!("TOO MUCH in the index: {document}"),
+                    (item, document) => format!("DIFFERENT: {item:?} is {document:?} in the index"),
+                };
+                verdict += &format!("\n  {id}: {what}");
+            }
+            panic!("the index does not equal the table of {} items:{verdict}", table.len());
+        }
+        tokio::time::sleep(COMPARE_EVERY).await;
+    }
 }
 
 /// What an item is as a document: worked out here once more, from the SDK's types.

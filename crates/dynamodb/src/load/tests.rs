@@ -3,6 +3,7 @@
 use super::*;
 
 const POLL: Duration = Duration::from_secs(30);
+const PACE: Pace = Pace { poll: POLL, look: Duration::from_secs(5) };
 const NOW: Timestamp = Timestamp(1_000_000);
 
 fn parts(n: u32) -> Parts {
@@ -18,9 +19,9 @@ fn scan_parts() -> Parts {
 #[track_caller]
 fn check(method: Method, story: &[(Option<Input>, &str)]) {
     for crash in [false, true] {
-        let wanted = Record::wanted(1, method, NOW, NOW);
+        let wanted = Record::wanted(1, method, NOW, Duration::ZERO);
         let mut saved = wanted.clone();
-        let (mut load, mut actions) = Load::resume(wanted, POLL, NOW);
+        let (mut load, mut actions) = Load::resume(wanted, PACE, NOW);
         for (n, (input, expected)) in story.iter().enumerate() {
             if let Some(input) = input {
                 actions = load.handle(NOW, 4, input.clone());
@@ -37,7 +38,7 @@ fn check(method: Method, story: &[(Option<Input>, &str)]) {
             let is_waiting =
                 actions.iter().any(|it| matches!(it, Action::Wait(_) | Action::Plan(..)));
             if crash && !is_final && !is_waiting {
-                let (next, first) = Load::resume(saved.clone(), POLL, NOW);
+                let (next, first) = Load::resume(saved.clone(), PACE, NOW);
                 let last = actions.iter().rfind(|it| !matches!(it, Action::Save(_)));
                 let same = |a: &Action| match a {
                     Action::Describe(arn, _) => format!("describe {arn}"),
@@ -98,7 +99,8 @@ fn a_scan_needs_no_export() {
             (Some(Input::Reapplied), "save 1-1 done, end"),
         ],
     );
-    let (mut load, _) = Load::resume(Record::wanted(1, Method::Scan, NOW, NOW), POLL, NOW);
+    let (mut load, _) =
+        Load::resume(Record::wanted(1, Method::Scan, NOW, Duration::ZERO), PACE, NOW);
     load.handle(NOW, 4, Input::Waited);
     assert_eq!(load.record().stage, Stage::Loading(scan_parts()));
 }
@@ -116,7 +118,8 @@ fn an_export_that_fails_or_vanishes_is_asked_for_again_but_not_for_ever() {
         ],
     );
     let mut now = NOW;
-    let (mut load, _) = Load::resume(Record::wanted(1, Method::Export, now, now), POLL, now);
+    let (mut load, _) =
+        Load::resume(Record::wanted(1, Method::Export, now, Duration::ZERO), PACE, now);
     for (n, end) in [(1, Described::Vanished), (2, Described::Failed("x".to_owned()))] {
         load.handle(now, 4, arn(n));
         load.handle(now, 4, Input::Described(end));
@@ -136,16 +139,20 @@ fn an_export_that_fails_or_vanishes_is_asked_for_again_but_not_for_ever() {
 #[test]
 fn a_load_that_was_given_up_is_tried_again_by_the_next_start() {
     let stage = Stage::Failed("no".to_owned());
-    let failed = Record { attempt: 3, stage, ..Record::wanted(1, Method::Export, NOW, NOW) };
-    let (load, actions) = Load::resume(failed, POLL, NOW);
+    let failed =
+        Record { attempt: 3, stage, ..Record::wanted(1, Method::Export, NOW, Duration::ZERO) };
+    let (mut load, actions) = Load::resume(failed, PACE, NOW);
     assert_eq!(load.record().name(), "1-4");
-    assert_eq!(actions[1], Action::Request);
+    let later = NOW.after(PACE.announcement());
+    assert_eq!(actions[1], Action::Wait(later), "nobody keeps deletes for it any more");
+    assert_eq!(load.handle(later, 4, Input::Waited), [Action::Request]);
 }
 
 #[test]
 fn files_that_are_gone_need_another_export() {
     let gone = Input::Refused("files are gone".to_owned(), Remedy::Anew);
-    let (mut load, _) = Load::resume(Record::wanted(1, Method::Export, NOW, NOW), POLL, NOW);
+    let (mut load, _) =
+        Load::resume(Record::wanted(1, Method::Export, NOW, Duration::ZERO), PACE, NOW);
     load.handle(NOW, 4, arn(1));
     load.handle(NOW, 4, Input::Planned(parts(2)));
     load.handle(NOW, 4, gone);
@@ -155,7 +162,8 @@ fn files_that_are_gone_need_another_export() {
 
 #[test]
 fn what_is_refused_for_now_is_asked_for_later_and_later() {
-    let (mut load, _) = Load::resume(Record::wanted(1, Method::Export, NOW, NOW), POLL, NOW);
+    let (mut load, _) =
+        Load::resume(Record::wanted(1, Method::Export, NOW, Duration::ZERO), PACE, NOW);
     let mut waits = Vec::new();
     for _ in 0..9 {
         let actions = load.handle(NOW, 4, Input::Refused("busy".to_owned(), Remedy::Wait));
@@ -170,9 +178,37 @@ fn what_is_refused_for_now_is_asked_for_later_and_later() {
 
 #[test]
 fn a_load_that_heals_a_gap_waits_until_everyone_knows_of_it() {
-    let later = NOW.after(Duration::from_secs(20));
     for method in [Method::Export, Method::Scan] {
-        let (_, first) = Load::resume(Record::wanted(2, method, NOW, later), POLL, NOW);
-        assert_eq!(first, [Action::Wait(later)]);
+        let wanted = Record::wanted(2, method, NOW, PACE.announcement());
+        // The clock of whoever leads it may be a day ahead.
+        for now in [NOW, NOW.after(Duration::from_hours(24))] {
+            let later = now.after(PACE.announcement());
+            let (mut load, first) = Load::resume(wanted.clone(), PACE, now);
+            assert_eq!(first, [Action::Wait(later)]);
+            // Then the clock is set back.
+            let next = load.handle(NOW, 4, Input::Waited);
+            let begins = match method {
+                Method::Export => next == [Action::Request],
+                Method::Scan => matches!(next[..], [Action::Save(_), Action::Load(_)]),
+            };
+            assert!(begins, "{next:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_known_of_loads_is_trusted_for_less_than_they_are_announced() {
+    let known = Known::at(NOW, 3);
+    assert_eq!(Known::default().load(NOW, PACE), None);
+    let trusted = PACE.look * TRUSTED_LOOKS;
+    for (now, load) in [
+        (NOW, Some(3)),
+        (NOW.after(trusted), Some(3)),
+        (NOW.after(trusted + Duration::from_millis(1)), None),
+        (NOW.after(PACE.announcement()), None),
+        // The clock was set back.
+        (Timestamp(NOW.0 - 1), None),
+    ] {
+        assert_eq!(known.load(now, PACE), load, "{now:?}");
     }
 }

@@ -43,6 +43,9 @@ pub(crate) struct State {
     pub(crate) refusals: BTreeMap<&'static str, (&'static str, u32)>,
     pub(crate) n_calls: BTreeMap<String, u64>,
     pub(crate) bucket_error: Option<(u16, &'static str)>,
+    /// What goes wrong with the next ranges of objects: `overwritten`, `cut`.
+    pub(crate) range_faults: Vec<&'static str>,
+    pub(crate) n_ranges: u64,
 }
 
 #[derive(Clone, Default)]
@@ -142,7 +145,17 @@ impl Fake {
         let part = match range.and_then(|it| it.strip_prefix("bytes=")?.split_once('-')) {
             Some((from, to)) => {
                 let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
-                object[from..object.len().min(to + 1)].to_vec()
+                let part = object[from..object.len().min(to + 1)].to_vec();
+                assert_eq!(headers.get("if-match").unwrap(), "\"e\"");
+                let fault = self.change(|it| {
+                    it.n_ranges += 1;
+                    it.range_faults.pop()
+                });
+                match fault {
+                    Some("overwritten") => return error(412, "PreconditionFailed"),
+                    Some(_cut) => part[..part.len() / 2].to_vec(),
+                    None => part,
+                }
             }
             None => object,
         };
@@ -286,7 +299,11 @@ impl State {
         self.objects.insert(format!("{n}/manifest-summary.checksum"), sum.into_bytes());
         self.objects.insert(format!("{n}/manifest-summary.json"), summary.to_string().into_bytes());
         self.objects.insert(format!("{n}/manifest-files.json"), list.into_bytes());
-        if end == "MISMATCHED" {
+        if end == "WRONG_CHECKSUM" {
+            let sum = STANDARD.encode(Md5::digest("something else"));
+            self.objects.insert(format!("{n}/manifest-summary.checksum"), sum.into_bytes());
+        }
+        if ["MISMATCHED", "WRONG_CHECKSUM"].contains(&end) {
             self.exports.insert(arn.to_owned(), ("COMPLETED", 0));
         }
         if end == "WITHOUT_FILES" {

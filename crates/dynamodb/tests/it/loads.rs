@@ -1,6 +1,8 @@
 //! Loads: by export and by scan, with everything that can go wrong with one.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use coordination::MemoryLeases;
 
 use crate::{
     fake::{Fake, item, record},
@@ -139,9 +141,13 @@ async fn a_load_survives_any_number_of_crashes() {
 
 #[tokio::test]
 async fn an_export_that_fails_or_vanishes_is_made_again() {
-    for ends in
-        [vec!["FAILED"], vec!["VANISHED", "FAILED"], vec!["MISMATCHED"], vec!["WITHOUT_FILES"]]
-    {
+    for ends in [
+        vec!["FAILED"],
+        vec!["VANISHED", "FAILED"],
+        vec!["MISMATCHED"],
+        vec!["WRONG_CHECKSUM"],
+        vec!["WITHOUT_FILES"],
+    ] {
         let world = World::new(EXPORT).await;
         let expected = fill(&world.fake, 50);
         world.fake.change(|it| it.export_ends.clone_from(&ends));
@@ -285,4 +291,94 @@ async fn a_scan_uses_no_more_than_it_may() {
     // Ten pages of half a unit, and the first is for nothing.
     assert!(Duration::from_millis(850) <= began.elapsed(), "{:?}", began.elapsed());
     assert!((world.table().read_units - 5.0).abs() < 0.01);
+}
+
+/// What an operator asks for: the table is loaded once more beside its stream, and what is missing in
+/// the index is there again. Nothing goes back.
+#[tokio::test]
+async fn a_table_is_loaded_once_more_when_somebody_asks() {
+    for (table, ends) in
+        [(EXPORT, vec!["FAILED"; 3]), (EXPORT, vec![]), ("scan: {}, stream: {}", vec![])]
+    {
+        let world = World::new(table).await;
+        let mut expected = fill(&world.fake, 50);
+        world.fake.change(|it| it.export_ends.clone_from(&ends));
+        let running = world.start();
+        let first = if ends.is_empty() { "done" } else { "failed" };
+        eventually("the first load is over", || world.table().stage == first).await;
+        let now = second() + 100_000_000;
+        world.fake.change(|it| {
+            it.shards[0].records.push(record("MODIFY", "k00003", 33, 1, now));
+        });
+        expected.insert("k00003".to_owned(), 33);
+        eventually("the change arrives", || world.index.values().get("k00003") == Some(&33)).await;
+        // Somebody deletes documents by hand. The row of what has changed since is older.
+        world.index.look(|it| it.documents.retain(|id, _| id == "k00003"));
+        let tables = world.source(Arc::new(world.leases.for_another_worker())).load_again().await;
+        assert_eq!(tables.unwrap(), ["books"]);
+        eventually("all of it is there again", || world.index.values() == expected).await;
+        loaded(&world).await;
+        running.stop().await;
+    }
+    let world = World::new("stream: {}").await;
+    let error = world.source(Arc::new(MemoryLeases::default())).load_again().await.unwrap_err();
+    assert!(error.to_string().contains("scan"), "{error}");
+}
+
+/// Objects of more than 16 MiB are read in ranges, twice; what goes wrong in between is noticed.
+#[tokio::test]
+async fn a_file_that_is_too_large_to_be_held_is_read_in_ranges() {
+    let text = |n: usize| {
+        // What gzip cannot make smaller.
+        let mut random = fastrand::Rng::with_seed(n as u64);
+        (0..20_000).map(|_| random.alphanumeric()).collect::<String>()
+    };
+    let world = World::new(EXPORT).await;
+    let expected = fill(&world.fake, 1_300);
+    world.fake.change(|it| {
+        it.n_files = 1;
+        for (n, item) in it.items.iter_mut().enumerate() {
+            item["pad"] = serde_json::json!({ "S": text(n) });
+        }
+        // On its way the object is replaced, and a range is cut short.
+        it.range_faults = vec!["overwritten", "cut"];
+    });
+    let running = world.start();
+    eventually("some of it is there", || !world.index.values().is_empty()).await;
+    // In the middle of the file.
+    running.kill().await;
+    let n_before = world.index.values().len();
+    assert!(n_before < 1_300, "it was too quick");
+    let running = world.start();
+    loaded(&world).await;
+    assert_eq!(world.index.values(), expected);
+    assert_eq!(world.table().files_damaged, 0);
+    let size = world.fake.change(|it| it.objects["1/data/0.json.gz"].len());
+    assert!(16 << 20 < size, "{size} bytes are not large");
+    assert!(6 < world.fake.change(|it| it.n_ranges), "twice, in ranges of 8 MiB");
+    running.stop().await;
+
+    // One whose checksum is wrong is left out before a row of it is sent.
+    let world = World::new(EXPORT).await;
+    fill(&world.fake, 1_300);
+    world.fake.change(|it| {
+        it.n_files = 1;
+        for (n, item) in it.items.iter_mut().enumerate() {
+            item["pad"] = serde_json::json!({ "S": text(n) });
+        }
+        it.held_back.insert("1/data/0.json.gz".to_owned());
+    });
+    let running = world.start();
+    eventually("it is asked for", || world.fake.change(|it| it.asked.contains("1/data/0.json.gz")))
+        .await;
+    world.fake.change(|it| {
+        let object = it.objects.get_mut("1/data/0.json.gz").unwrap();
+        let middle = object.len() / 2;
+        object[middle] ^= 1;
+        it.held_back.clear();
+    });
+    loaded(&world).await;
+    assert!(world.index.values().is_empty(), "nothing of it was believed");
+    assert_eq!(world.table().files_damaged, 1);
+    running.stop().await;
 }

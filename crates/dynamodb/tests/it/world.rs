@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use aws::Environment;
-use coordination::MemoryLeases;
+use coordination::{LeaseStore, MemoryLeases};
 use dynamodb::{Config, DynamoDbSource, View};
 use futures::StreamExt;
 use pipeline::{Ack, Batch, Clock, Event, Outlet, Settings, Source, Stop, Stopper};
@@ -28,6 +31,8 @@ pub(crate) struct Content {
     pub(crate) dead_letters: Vec<String>,
     pub(crate) n_deletes: u64,
     pub(crate) n_events: u64,
+    pub(crate) n_written: u64,
+    pub(crate) n_superseded: u64,
 }
 
 impl Index {
@@ -48,8 +53,10 @@ impl Index {
             let id = metadata("primary_key").unwrap().trim_matches('"').to_owned();
             let version: u64 = metadata("document_version").unwrap().parse().unwrap();
             if it.documents.get(&id).is_some_and(|(known, _)| version <= *known) {
+                it.n_superseded += 1;
                 return;
             }
+            it.n_written += 1;
             if metadata("opensearch_action").unwrap().contains("delete") {
                 it.n_deletes += 1;
                 it.documents.remove(&id);
@@ -86,6 +93,16 @@ pub(crate) struct Running {
     source: JoinHandle<Result<(), pipeline::SourceError>>,
     pub(crate) outlet: Outlet,
     lanes: JoinHandle<()>,
+    /// How many events it handed over, and of how many it knows what became.
+    account: Arc<Account>,
+    index: Index,
+}
+
+/// What became of the events of one start.
+#[derive(Default)]
+pub(crate) struct Account {
+    read: AtomicU64,
+    settled: AtomicU64,
 }
 
 impl World {
@@ -111,7 +128,7 @@ impl World {
         }
     }
 
-    pub(crate) fn source(&self, leases: Arc<MemoryLeases>) -> DynamoDbSource {
+    pub(crate) fn source(&self, leases: Arc<dyn LeaseStore>) -> DynamoDbSource {
         let (config, _) = Config::read(&Settings::from_yaml(&self.config).unwrap()).unwrap();
         DynamoDbSource::new(config, Environment::of([]), "p", leases, Clock::real())
             .shown_in(&self.view)
@@ -122,21 +139,26 @@ impl World {
         self.start_with(Arc::new(self.leases.for_another_worker()))
     }
 
-    fn start_with(&self, leases: Arc<MemoryLeases>) -> Running {
+    pub(crate) fn start_with(&self, leases: Arc<dyn LeaseStore>) -> Running {
         let source = Box::new(self.source(leases));
         let (outlet, mut queues) = Outlet::with_room(16);
         let (stopper, stop) = Stop::pair();
         let index = self.index.clone();
+        let account: Arc<Account> = Arc::default();
+        let booked = Arc::clone(&account);
         let lanes = tokio::spawn(async move {
             let mut lanes = tokio::task::JoinSet::new();
             while let Some(mut queue) = queues.next().await {
-                let index = index.clone();
+                let (index, booked) = (index.clone(), Arc::clone(&booked));
                 lanes.spawn(async move {
                     while let Some(Batch { events, ack }) = queue.next().await {
+                        let n_events = events.len() as u64;
+                        booked.read.fetch_add(n_events, Ordering::AcqRel);
                         for event in &events {
                             index.write(event);
                         }
                         tokio::task::yield_now().await;
+                        booked.settled.fetch_add(n_events, Ordering::AcqRel);
                         Ack::delivered(ack);
                     }
                 });
@@ -144,7 +166,14 @@ impl World {
             while lanes.join_next().await.is_some() {}
         });
         let running = tokio::spawn(source.run(outlet.clone(), stop));
-        Running { stopper: Some(stopper), source: running, outlet, lanes }
+        Running {
+            stopper: Some(stopper),
+            source: running,
+            outlet,
+            lanes,
+            account,
+            index: self.index.clone(),
+        }
     }
 
     pub(crate) fn table(&self) -> dynamodb::TableView {
@@ -166,10 +195,27 @@ impl Running {
         drop(self.stopper.take());
         tokio::time::timeout(PATIENCE, &mut self.source).await.unwrap().unwrap().unwrap();
         self.lanes.abort();
+        let _ = (&mut self.lanes).await;
+        self.check_accounts();
+    }
+
+    /// Of every event that was read it is known what became: it is in the index, superseded there, or
+    /// a dead letter.
+    fn check_accounts(&self) {
+        let Account { read, settled } = &*self.account;
+        let (read, settled) = (read.load(Ordering::Acquire), settled.load(Ordering::Acquire));
+        assert_eq!(read, settled, "unaccounted events");
+        self.index.look(|it| {
+            let known = it.n_written + it.n_superseded + it.dead_letters.len() as u64;
+            assert_eq!(it.n_events, known, "unaccounted events");
+            assert!(read <= it.n_events, "events that never arrived");
+        });
     }
 
     pub(crate) async fn ended(&mut self) -> Result<(), pipeline::SourceError> {
-        tokio::time::timeout(PATIENCE, &mut self.source).await.unwrap().unwrap()
+        let ended = tokio::time::timeout(PATIENCE, &mut self.source).await.unwrap().unwrap();
+        self.check_accounts();
+        ended
     }
 }
 

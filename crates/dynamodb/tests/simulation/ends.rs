@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use coordination::Lease;
 use dynamodb::{Described, Progress};
 use pipeline::Timestamp;
 
@@ -118,6 +119,24 @@ pub(crate) fn progress(place: usize, version: u64) -> Progress {
 /// How many of all changes lie before the end of `progress`.
 pub(crate) fn places(progress: Progress) -> usize {
     progress.after.map_or(0, |it| it.to_string().parse().unwrap())
+}
+
+/// Whether a checkpoint lies behind every change that may not wait.
+pub(crate) fn is_saved(
+    table: &Table,
+    leases: &[Lease],
+    may_wait: impl Fn(&Change) -> bool,
+) -> bool {
+    let saved = |shard: usize| {
+        let lease = leases.iter().find(|it| shard_number(&it.partition) == shard);
+        let text = lease.and_then(|it| it.checkpoint.as_deref());
+        text.map_or(0, |it| places(it.parse().unwrap()))
+    };
+    let mut shards = table.shards.iter().enumerate();
+    shards.all(|(n, shard)| {
+        let saved = saved(n);
+        shard.changes.iter().all(|it| *it < saved || may_wait(&table.changes[*it]))
+    })
 }
 
 /// An index with external versions.

@@ -41,8 +41,7 @@ pub(crate) struct Worker {
     offline_until: Timestamp,
     round_at: Timestamp,
     discovery_at: Timestamp,
-    loader: Option<Loader>,
-    to_release: Vec<Lease>,
+    pub(crate) loader: Loader,
 }
 
 pub(crate) struct Reader {
@@ -73,19 +72,21 @@ impl Worker {
         let store =
             Arc::new(Flaky { leases: shared.leases.for_another_worker(), fault: AtomicU8::new(0) });
         let member = Member::new(Arc::<Flaky>::clone(&store), "books", &name);
+        let clock_ms = shared.rng.u64(0..86_400_000);
+        let now = shared.now.after(Duration::from_millis(clock_ms));
+        let loader = Loader::start(&*store, &name, now, shared);
         Worker {
             name,
             store,
             member,
-            clock_ms: shared.rng.u64(0..86_400_000),
+            clock_ms,
             shards: shared.table.describe(),
             readers: BTreeMap::new(),
             asleep_until: shared.now,
             offline_until: shared.now,
             round_at: shared.now,
             discovery_at: shared.now.after(Duration::from_millis(DISCOVERY_MS)),
-            loader: None,
-            to_release: Vec::new(),
+            loader,
         }
     }
 
@@ -118,7 +119,7 @@ impl Worker {
         }
         let is_offline = shared.now < self.offline_until;
         // So slow that much happens meanwhile.
-        let load_pace = if shared.is_calm { 5 } else { 150 };
+        let load_pace = if shared.is_calm { 3 } else { 8 };
         let fault = if is_offline || shared.happens(1, 50) {
             1
         } else {
@@ -132,8 +133,9 @@ impl Worker {
         } else if self.round_at <= shared.now {
             self.round_at = shared.now.after(self.member.every());
             self.take_share(shared);
-        } else if !is_offline && self.loader.is_some() && shared.rng.u32(0..load_pace) == 0 {
-            self.step_loader(shared);
+        } else if !is_offline && shared.loads.is_some() && shared.rng.u32(0..load_pace) == 0 {
+            let now = self.now(shared);
+            self.loader.step(&*self.store, &self.name, now, shared);
         } else if !is_offline && !self.readers.is_empty() {
             let n = shared.rng.usize(0..self.readers.len());
             let id = self.readers.keys().nth(n).unwrap().clone();
@@ -144,12 +146,6 @@ impl Worker {
     /// As `take_share` of the source.
     fn take_share(&mut self, shared: &mut Shared) {
         let now = self.now(shared);
-        while let Some(lease) = self.to_release.last() {
-            match self.store.release(lease.clone()).now_or_never().unwrap() {
-                Err(error) if !error.is_lost() => break,
-                _ => drop(self.to_release.pop()),
-            }
-        }
         let Ok(survey) = self.member.look_around(now).now_or_never().unwrap() else { return };
         if survey.finished_some {
             self.shards = shared.table.describe();
@@ -182,9 +178,6 @@ impl Worker {
         for partition in moves.let_go.iter().chain(&moves.lost) {
             self.stop_reader(&partition[PREFIX.len()..], shared);
         }
-        if self.loader.is_none() {
-            self.loader = Loader::acquire(&*self.store, &self.name, now, shared);
-        }
         for partition in moves.take {
             let acquired = self.store.acquire(&partition, &self.name, now).now_or_never().unwrap();
             let Ok(Some(lease)) = acquired else { continue };
@@ -192,17 +185,6 @@ impl Worker {
             let Todo::Read(start) = todo[&partition] else { unreachable!("nothing is skipped") };
             let id = partition[PREFIX.len()..].to_owned();
             self.readers.insert(id, Reader::new(lease, start, shared.now));
-        }
-    }
-
-    /// As long as this worker is alive, nobody else takes what it holds: it must let go itself.
-    fn step_loader(&mut self, shared: &mut Shared) {
-        let now = self.now(shared);
-        let Some(mut loader) = self.loader.take() else { return };
-        if loader.step(&*self.store, now, shared) {
-            self.loader = Some(loader);
-        } else {
-            self.to_release.extend(loader.into_lease());
         }
     }
 
@@ -217,7 +199,7 @@ impl Worker {
     fn step_reader(&mut self, id: &str, shared: &mut Shared) {
         let now = self.now(shared);
         let reader = self.readers.get_mut(id).unwrap();
-        match reader.step(id, &self.store, now, shared) {
+        match reader.step(id, &self.store, &mut self.loader, now, shared) {
             None => return,
             // Its children may start.
             Some(End::Finished) => self.discovery_at = shared.now,
@@ -254,6 +236,7 @@ impl Reader {
         &mut self,
         id: &str,
         store: &Flaky,
+        loader: &mut Loader,
         now: Timestamp,
         shared: &mut Shared,
     ) -> Option<End> {
@@ -267,7 +250,7 @@ impl Reader {
             Some(self.settle(shared))
         } else {
             let action = self.todo.pop_front()?;
-            match self.perform(id, action, store, now, shared) {
+            match self.perform(id, action, store, loader, now, shared) {
                 Ok(input) => input,
                 Err(end) => return Some(end),
             }
@@ -328,6 +311,7 @@ impl Reader {
         id: &str,
         action: Action,
         store: &Flaky,
+        loader: &mut Loader,
         now: Timestamp,
         shared: &mut Shared,
     ) -> Result<Option<Input>, End> {
@@ -349,6 +333,10 @@ impl Reader {
             Action::Read(..) if shared.happens(1, 30) => Ok(Some(Input::IteratorExpired)),
             Action::Read(..) => Ok(Some(self.read(number, shared))),
             Action::Emit(last) => {
+                let is_delete = |it: &&(usize, u64)| shared.table.changes[it.0].value.is_none();
+                let deletes: Vec<_> = self.page.iter().filter(is_delete).copied().collect();
+                // It cannot be sent unless that is durable.
+                loader.keep(&deletes, store, now, shared).map_err(|_| End::Failed)?;
                 self.in_flight.push((last, std::mem::take(&mut self.page)));
                 Ok(None)
             }
@@ -386,10 +374,8 @@ impl Reader {
         let next = (!stream.closed || end < stream.changes.len()).then(iterator);
         for (place, version) in &self.page {
             shared.ledger.note_version(*place, *version);
-            let is_delete = shared.table.changes[*place].value.is_none();
-            if let Some(load) = shared.load.as_mut().filter(|it| is_delete && !it.done) {
-                load.kept.push((*place, *version));
-            }
+            let forgotten = shared.table.changes[*place].created.after(crate::KEPT);
+            assert!(shared.now < forgotten, "the stream forgot what nobody had read");
         }
         shared.ledger.read += self.page.len();
         let last = self.page.last().map(|(place, version)| progress(*place, *version));

@@ -167,6 +167,33 @@ fn targets(pipeline: &PipelineSpec) -> Vec<(String, &PluginSpec)> {
     targets
 }
 
+/// The pipelines, each after those it feeds.
+pub(super) fn fed_first(specs: &[PipelineSpec]) -> Vec<&PipelineSpec> {
+    let mut ordered: Vec<&PipelineSpec> = Vec::new();
+    let failures = |it: &&PipelineSpec| it.name == PipelineSpec::FAILURE;
+    for spec in specs.iter().filter(failures).chain(specs) {
+        add_after_fed(spec, specs, &mut ordered);
+    }
+    ordered
+}
+
+/// That this ends was checked with the files: nothing goes round in circles.
+fn add_after_fed<'a>(
+    spec: &'a PipelineSpec,
+    specs: &'a [PipelineSpec],
+    ordered: &mut Vec<&'a PipelineSpec>,
+) {
+    if ordered.iter().any(|it| it.name == spec.name) {
+        return;
+    }
+    for (name, _) in targets(spec) {
+        if let Some(target) = specs.iter().find(|it| it.name == name) {
+            add_after_fed(target, specs, ordered);
+        }
+    }
+    ordered.push(spec);
+}
+
 fn check_osis(pipelines: &[PipelineSpec], found: &mut Found) {
     let is_outside = |it: &&PipelineSpec| it.source.as_ref().is_some_and(|it| !it.is_connector());
     for second in pipelines.iter().filter(is_outside).skip(1) {

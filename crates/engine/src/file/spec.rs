@@ -5,6 +5,8 @@ use std::{num::NonZeroUsize, time::Duration};
 use expression::Expression;
 use pipeline::{Map, Place, Settings};
 
+use crate::Wants;
+
 /// One pipeline.
 #[derive(Clone, Debug)]
 pub struct PipelineSpec {
@@ -127,6 +129,19 @@ impl SinkSpec {
     /// The settings without [`SinkSpec::COMMON`]: for whoever carries those out.
     pub fn own_settings(&self) -> Settings {
         self.plugin.settings.without(&SinkSpec::COMMON)
+    }
+
+    /// Which events it wants, by the places of its routes. That they exist was checked with the
+    /// file.
+    pub fn wants(&self, routes: &[RouteSpec]) -> Wants {
+        if self.routes.is_empty() {
+            return Wants::Everything;
+        }
+        let place = |name: &String| routes.iter().position(|it| it.name == *name);
+        Wants::Routes {
+            any_of: self.routes.iter().filter_map(place).collect(),
+            unrouted: self.routes.iter().any(|it| it == SinkSpec::UNROUTED),
+        }
     }
 
     /// The pipeline it feeds, if it is one.

@@ -1,4 +1,5 @@
 mod feeding;
+mod turns;
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},

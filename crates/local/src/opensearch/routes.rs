@@ -9,7 +9,7 @@ use super::{
     answer::Answer,
     bulk,
     call::{Call, decoded},
-    cat, cluster, documents, faults, indices, searches, templates,
+    cat, cluster, documents, faults, indices, searches, templates, views,
 };
 
 /// A call: how it is reached, what it takes, what it does.
@@ -52,6 +52,8 @@ const SEARCH: &str = "ignore_unavailable allow_no_indices expand_wildcards q df 
     batched_reduce_size max_concurrent_shard_requests pre_filter_shard_size terminate_after \
     explain stats allow_partial_search_results ccs_minimize_roundtrips ignore_throttled \
     search_pipeline phase_took cancel_after_time_interval include_named_queries_score min_score";
+const POINT: &str = "keep_alive preference routing expand_wildcards allow_partial_pit_creation \
+    ignore_unavailable allow_no_indices";
 const CAT: &str = "v h s help bytes health time size local expand_wildcards ignore_unavailable \
     allow_no_indices pri include_unloaded_segments full_id";
 const ALL: &str = "wait_if_ongoing force max_num_segments only_expunge_deletes flush \
@@ -82,6 +84,14 @@ const ROUTES: &[Route] = &[
 
     route("GET POST", "/_search", SEARCH, searches::search),
     route("GET POST", "/{index}/_search", SEARCH, searches::search),
+    route("GET POST", "/_search/scroll", "scroll scroll_id rest_total_hits_as_int", views::scroll),
+    route("GET POST", "/_search/scroll/{scroll_id}", "scroll scroll_id rest_total_hits_as_int", views::scroll),
+    route("DELETE", "/_search/scroll", "", views::clear_scroll),
+    route("DELETE", "/_search/scroll/{scroll_id}", "", views::clear_scroll),
+    route("POST", "/{index}/_search/point_in_time", POINT, views::open_point),
+    route("GET", "/_search/point_in_time/_all", "", views::list_points),
+    route("DELETE", "/_search/point_in_time", "", views::close_points),
+    route("DELETE", "/_search/point_in_time/_all", "", views::close_points),
     route("GET POST", "/_count", SEARCH, searches::count),
     route("GET POST", "/{index}/_count", SEARCH, searches::count),
     route("GET POST", "/_analyze", "analyzer text field index", searches::analyze),

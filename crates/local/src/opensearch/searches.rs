@@ -12,10 +12,15 @@ use super::{
     answer::{Answer, raw, shards},
     call::Call,
     documents::wanted_source,
+    views,
 };
 
 #[derive(Serialize)]
-struct Searched {
+pub(super) struct Searched {
+    #[serde(rename = "_scroll_id", skip_serializing_if = "Option::is_none")]
+    pub(super) scroll_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pit_id: Option<String>,
     took: u64,
     timed_out: bool,
     #[serde(rename = "_shards")]
@@ -56,22 +61,24 @@ struct Hit {
 
 /// `GET /{index}/_search`
 pub(super) fn search(server: &Server, call: &Call) -> Result<Answer> {
-    if call.param("scroll").is_some() {
-        return Err(Failure::illegal_argument("[scroll] is not supported by this endpoint yet"));
-    }
     let mut request = match call.json()? {
         Value::Null => Request::default(),
         body => Request::read(&body)?,
     };
+    if request.point_in_time.is_some() {
+        return views::search_point(server, call, request);
+    }
     apply_params(call, &mut request)?;
-    let targets = targets(server, call)?;
-    let found = search::search(&targets, &request, call.now_ms)?;
+    if let Some(keep) = call.param("scroll") {
+        return views::open_scroll(server, call, request, keep);
+    }
+    let found = search::search(targets(server, call)?, &request, call.now_ms)?;
     let took = server.clock.now_ms().saturating_sub(call.now_ms);
     let total_as_int = call.flag("rest_total_hits_as_int", false)?;
     Ok(Answer::json(&render(found, &request, took, total_as_int)))
 }
 
-fn apply_params(call: &Call, request: &mut Request) -> Result<()> {
+pub(super) fn apply_params(call: &Call, request: &mut Request) -> Result<()> {
     if let Some(text) = call.param("q") {
         let operator = call.param("default_operator").map(str::to_owned);
         let lenient = call.flag("lenient", false)?;
@@ -114,7 +121,7 @@ fn apply_params(call: &Call, request: &mut Request) -> Result<()> {
 }
 
 /// The indices to look into, each with what its alias lets us see.
-fn targets(server: &Server, call: &Call) -> Result<Vec<Target>> {
+pub(super) fn targets(server: &Server, call: &Call) -> Result<Vec<Target>> {
     let expression = call.var("index");
     let catalog = server.node.catalog();
     let indices = server.node.resolve(expression, call.options()?)?;
@@ -127,7 +134,7 @@ fn targets(server: &Server, call: &Call) -> Result<Vec<Target>> {
         .collect()
 }
 
-fn render(found: Found, request: &Request, took: u64, total_as_int: bool) -> Searched {
+pub(super) fn render(found: Found, request: &Request, took: u64, total_as_int: bool) -> Searched {
     let total = match request.track_total {
         _ if total_as_int => Some(json!(found.total)),
         TotalWanted::No => None,
@@ -157,6 +164,8 @@ fn render(found: Found, request: &Request, took: u64, total_as_int: bool) -> Sea
     let shards =
         json!({ "total": found.n_shards, "successful": found.n_shards, "skipped": 0, "failed": 0 });
     Searched {
+        scroll_id: None,
+        pit_id: None,
         took,
         timed_out: false,
         shards,

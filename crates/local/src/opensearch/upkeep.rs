@@ -21,6 +21,7 @@ pub(super) fn start(server: &Arc<Server>) {
             thread::sleep(EVERY);
             let Some(server) = server.upgrade() else { return };
             let now_ms = server.clock.now_ms();
+            server.views.forget(now_ms);
             for index in server.node.indices() {
                 if !index.is_due(now_ms) || !lock(&busy).insert(index.uuid.clone()) {
                     continue;

@@ -96,3 +96,70 @@ fn hostile_requests_cost_an_error_and_nothing_else() {
     );
     endpoint.check(&[("GET /books/_count", 200, json!({ "count": 2 }))]);
 }
+
+/// A scroll and a point in time see what was there when they began, page by page.
+#[test]
+fn a_view_stays_as_it_was_while_it_is_held() {
+    let endpoint = library();
+    let scroll =
+        endpoint.ask(r#"POST /books,films/_search?scroll=1m {"size":2,"sort":["_doc"]}"#).json();
+    let point = endpoint.ask("POST /books/_search/point_in_time?keep_alive=1m").json();
+    endpoint.ask("DELETE /books/_doc/1?refresh=true");
+    endpoint.ask(r#"PUT /films/_doc/4?refresh=true {"title":"late"}"#);
+    let ids = |answer: &serde_json::Value| -> Vec<String> {
+        let hits = answer["hits"]["hits"].as_array().cloned().unwrap_or_default();
+        hits.iter().map(|it| it["_id"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let mut seen = ids(&scroll);
+    assert_eq!((seen.len(), scroll["hits"]["total"]["value"].as_u64()), (2, Some(3)));
+    let next = format!(r#"{{"scroll":"2m","scroll_id":{}}}"#, scroll["_scroll_id"]);
+    let second = endpoint.call("POST", "/_search/scroll", &next).json();
+    assert_eq!(second["_scroll_id"], scroll["_scroll_id"]);
+    seen.extend(ids(&second));
+    seen.sort();
+    assert_eq!(seen, ["1", "2", "3"]);
+    assert!(ids(&endpoint.call("POST", "/_search/scroll", &next).json()).is_empty());
+
+    let id = &point["pit_id"];
+    let page = |after: &str| {
+        let body =
+            format!(r#"{{"pit":{{"id":{id},"keep_alive":"1m"}},"sort":["year"],"size":1{after}}}"#);
+        endpoint.call("POST", "/_search", &body).json()
+    };
+    let first = page("");
+    assert_eq!((ids(&first), &first["pit_id"]), (vec!["1".to_owned()], id));
+    let after = format!(r#","search_after":{}"#, first["hits"]["hits"][0]["sort"]);
+    assert_eq!(ids(&page(&after)), ["2"]);
+    let listed = endpoint.ask("GET /_search/point_in_time/_all").json();
+    assert_eq!(&listed["pits"][0]["pit_id"], id);
+
+    let closing = format!(r#"{{"pit_id":[{id}]}}"#);
+    let closed = endpoint.call("DELETE", "/_search/point_in_time", &closing).json();
+    assert_eq!(closed["pits"][0]["successful"], json!(true));
+    let freed = format!(r#"{{"scroll_id":[{}]}}"#, scroll["_scroll_id"]);
+    let freed = endpoint.call("DELETE", "/_search/scroll", &freed).json();
+    assert_eq!(freed, json!({ "succeeded": true, "num_freed": 1 }));
+    let gone = json!({ "error": { "caused_by": { "type": "search_context_missing_exception" } } });
+    for (path, body) in
+        [("/_search/scroll", next), ("/_search", format!(r#"{{"pit":{{"id":{id}}}}}"#))]
+    {
+        let reply = endpoint.call("POST", path, &body);
+        assert_eq!(reply.status, 404);
+        assert_eq!(crate::endpoint::difference(&gone, &reply.json()), None);
+    }
+}
+
+#[test]
+fn going_on_says_what_it_does_not_understand() {
+    library().check(&[
+        (r#"POST /_search/scroll {"scroll_id":"x"}"#, 400, json!({ "error": { "reason": "Cannot parse scroll id" } })),
+        ("POST /books/_search?scroll=1d2", 400, json!({ "error": { "type": "illegal_argument_exception" } })),
+        ("POST /books/_search?scroll=2d", 400, json!({ "error": { "reason": "Keep alive for request (2d) is too large. It must be less than (24h). This limit can be set by changing the [search.max_keep_alive] cluster level setting." } })),
+        ("POST /books/_search?scroll=1m&from=1", 400, json!({ "error": { "type": "action_request_validation_exception" } })),
+        (r#"POST /books/_search {"search_after":[1]}"#, 400, json!({ "error": { "type": "illegal_argument_exception", "reason": "Sort must contain at least one field." } })),
+        (r#"POST /books/_search {"sort":["year"],"search_after":[1,2]}"#, 400, json!({ "error": { "reason": "search_after has 2 value(s) but sort has 1." } })),
+        (r#"POST /books/_search {"sort":["year"],"search_after":[2003]}"#, 200, json!({ "hits": { "hits": [{ "_id": "2" }] } })),
+        ("POST /books/_search/point_in_time", 400, json!({ "error": { "type": "action_request_validation_exception" } })),
+        (r#"POST /books/_search {"pit":{"id":"x"}}"#, 400, json!({ "error": { "type": "action_request_validation_exception" } })),
+    ]);
+}

@@ -67,7 +67,7 @@ impl DocumentShape {
     }
 
     fn chosen(&self, event: &Event) -> Map {
-        let nothing = Map::new();
+        let nothing = Map::default();
         let whole = event.fields().unwrap_or(&nothing);
         let made;
         let root = match self.root.as_ref().and_then(|key| event.get(key)) {

@@ -13,14 +13,17 @@ use crate::{
     Bulk, Rejected,
     answer::{Refusal, Whole, forbidden, is_overload, judge_whole},
     bulk::Rest,
-    index::EnsureError,
+    gate::Place,
+    index::{EnsureError, Kind},
+    letter::instant,
     metrics::{Count, Time},
     pace::Load,
+    under_way::Documents,
 };
 
 /// How long to wait before sending again, at first and at most.
 pub(super) const RETRY_WAIT_MIN: Duration = Duration::from_millis(50);
-const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
+pub(super) const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The longest wait that we let the cluster ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 /// How long to wait before giving a batch back that nobody lets us write: it is read again at once.
@@ -30,26 +33,26 @@ const MISFITS_MAX: u32 = 5;
 /// Only what we read of the answer; it is a hundred bytes shorter per document.
 pub(super) const BULK_PATH: &str = "/_bulk?filter_path=errors%2Citems.%2A.status%2Citems.%2A.error";
 
-/// What became of one request.
-#[derive(Debug)]
-pub(super) struct Delivered {
-    pub(super) tally: Tally,
-    /// The documents that were in it.
-    pub(super) documents: Vec<u64>,
-}
-
 /// One request on its way, with what is known about earlier tries.
 struct Attempt<'a> {
     bulk: Bulk,
     body: Bytes,
+    /// Its place, if it has one already.
+    place: Option<Place<'a>>,
     events: &'a [Event],
     came: Timestamp,
     n_tries: u32,
     n_misfits: u32,
     wait: Duration,
+    /// Whether it stands in the form that its indices want.
+    is_shaped: bool,
     /// Why it was not taken the last time.
     problem: String,
 }
+
+/// Where nothing but aliases is written to: one that is gone must not become an index.
+const ALIAS_PATH: &str =
+    "/_bulk?filter_path=errors%2Citems.%2A.status%2Citems.%2A.error&require_alias=true";
 
 /// What to do with a request after its answer.
 enum Next {
@@ -62,22 +65,35 @@ enum Next {
 }
 
 impl OpenSearchSink {
-    /// Sends a request until everything in it is settled.
+    /// Sends a request, which has its place, until everything in it is settled. Then its documents
+    /// may be written again.
     pub(super) async fn deliver(
         &self,
         bulk: Bulk,
+        (place, _documents): (Place<'_>, Documents<'_>),
         events: &[Event],
         came: Timestamp,
-    ) -> Result<Delivered, SinkError> {
-        let documents: Vec<u64> = bulk.documents().collect();
+    ) -> Result<Tally, SinkError> {
+        let mut place = Some(place);
         let mut tally = Tally::default();
         let mut todo = vec![bulk];
         while let Some(mut bulk) = todo.pop() {
             let body = bulk.take_body();
-            let (n_tries, n_misfits, problem) = (0, 0, String::new());
+            let (n_tries, n_misfits, is_shaped, problem) = (0, 0, false, String::new());
             let wait = RETRY_WAIT_MIN;
-            let mut attempt =
-                Attempt { bulk, body, events, came, n_tries, n_misfits, wait, problem };
+            let place = place.take();
+            let mut attempt = Attempt {
+                bulk,
+                body,
+                place,
+                events,
+                came,
+                n_tries,
+                n_misfits,
+                wait,
+                is_shaped,
+                problem,
+            };
             loop {
                 match self.attempt(&mut attempt, &mut tally).await? {
                     Next::Done => break,
@@ -97,7 +113,8 @@ impl OpenSearchSink {
                 }
             }
         }
-        Ok(Delivered { tally, documents })
+        self.note_gauges();
+        Ok(tally)
     }
 
     async fn attempt(
@@ -105,12 +122,23 @@ impl OpenSearchSink {
         attempt: &mut Attempt<'_>,
         tally: &mut Tally,
     ) -> Result<Next, SinkError> {
-        if let Some(problem) = self.ensure_indices(&attempt.bulk).await? {
-            attempt.problem = problem;
-            return Ok(Next::Again(None));
+        let place = attempt.place.take();
+        let path = match self.ensure_indices(attempt, tally).await? {
+            Ok(path) => path,
+            Err(problem) => {
+                attempt.problem = problem;
+                return Ok(Next::Again(None));
+            }
+        };
+        if attempt.bulk.is_empty() {
+            return Ok(Next::Done);
         }
         let n_bytes = attempt.body.len();
-        let place = self.gate.enter(n_bytes).await;
+        let mut place = match place {
+            Some(place) => place,
+            None => self.gate.enter(n_bytes).await,
+        };
+        place.leave(n_bytes);
         let sent_at = place.sent;
         if attempt.n_tries == 0 {
             let n = attempt.bulk.items.len() as u64;
@@ -119,7 +147,7 @@ impl OpenSearchSink {
         self.metrics.size(n_bytes);
         let sent = self
             .client
-            .send(Method::POST, BULK_PATH, "application/x-ndjson", attempt.body.clone())
+            .send(Method::POST, path, "application/x-ndjson", attempt.body.clone())
             .await;
         self.metrics.time(Time::Answer, since(sent_at, self.clock.now()), 1);
         let answer = match sent {
@@ -323,15 +351,25 @@ impl OpenSearchSink {
         Ok(true)
     }
 
-    /// Creates the indices of a request that are missing. Says why it must wait, if it must.
-    async fn ensure_indices(&self, bulk: &Bulk) -> Result<Option<String>, SinkError> {
-        let Some(indices) = &self.indices else { return Ok(None) };
-        for index in bulk.indices.iter().filter_map(|it| name_of(it)) {
-            match indices.ensure(&self.client, &self.shape.names(&index)).await {
-                Ok(()) => {}
+    /// Creates the indices of a request that are missing, and gives it the form that they want. Says
+    /// where to send it, or why it must wait.
+    async fn ensure_indices(
+        &self,
+        attempt: &mut Attempt<'_>,
+        tally: &mut Tally,
+    ) -> Result<Result<&'static str, String>, SinkError> {
+        let mut streams = Vec::new();
+        let mut all_aliases = true;
+        for escaped in &attempt.bulk.indices {
+            let Some(index) = name_of(escaped) else { continue };
+            let ensured = self.indices.ensure(&self.client, &self.shape.names(&index)).await;
+            all_aliases &= matches!(ensured, Ok(Kind::Alias));
+            match ensured {
+                Ok(Kind::DataStream) => streams.push(escaped.clone()),
+                Ok(_) => {}
                 Err(EnsureError::Away(problem)) => {
                     warn!(index, problem, "the index cannot be asked for, trying again");
-                    return Ok(Some(problem));
+                    return Ok(Err(problem));
                 }
                 Err(EnsureError::Forbidden(problem)) => {
                     tokio::time::sleep(STOP_WAIT).await;
@@ -340,23 +378,31 @@ impl OpenSearchSink {
                 // Each of its documents will be told the reason, and become a dead letter.
                 Err(EnsureError::Refused(problem)) => {
                     warn!(index, problem, "the index is not as it should be");
-                    indices.take_as_it_is(&index).await;
+                    self.indices.take_as_it_is(&index).await;
                 }
             }
         }
-        Ok(None)
+        if !streams.is_empty() && !attempt.is_shaped {
+            let (at, events) = (instant(attempt.came), attempt.events);
+            let mut rejected = Vec::new();
+            attempt.bulk =
+                attempt.bulk.for_streams(&self.shape, events, &streams, &at, &mut rejected);
+            attempt.body = attempt.bulk.take_body();
+            *tally += self.set_aside(&rejected, events).await?;
+        }
+        attempt.is_shaped = true;
+        Ok(Ok(if all_aliases { ALIAS_PATH } else { BULK_PATH }))
     }
 
-    async fn forget_indices(&self, bulk: &Bulk) {
-        let Some(indices) = &self.indices else { return };
+    pub(super) async fn forget_indices(&self, bulk: &Bulk) {
         for index in bulk.indices.iter().filter_map(|it| name_of(it)) {
-            indices.forget(&index).await;
+            self.indices.forget(&index).await;
         }
     }
 }
 
 /// The name of an index, as it stood in JSON.
-fn name_of(escaped: &[u8]) -> Option<String> {
+pub(super) fn name_of(escaped: &[u8]) -> Option<String> {
     wire::json::unescape(escaped).ok().map(std::borrow::Cow::into_owned)
 }
 
@@ -364,7 +410,7 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(now.0.saturating_sub(then.0))
 }
 
-fn retry_after(answer: &Response) -> Option<Duration> {
+pub(super) fn retry_after(answer: &Response) -> Option<Duration> {
     let seconds = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use opensearch::Count;
-use pipeline::{Sink, Tally};
+use pipeline::{Sink, Tally, Turn};
 
 use crate::{
     rig::{USUAL, change, items, sink, try_sink},
@@ -144,6 +145,41 @@ async fn many_requests_go_at_once_and_no_document_overtakes_itself() {
     for n in 0..500 {
         let last = server.stored(&format!("id-{n}")).unwrap().document.unwrap();
         assert!(last.starts_with(&format!("{{\"n\":{}", 1_500 + n)), "id-{n}: {last}");
+    }
+}
+
+#[tokio::test]
+async fn writes_of_a_lane_overlap_and_no_document_overtakes_itself() {
+    let server = Server::start().await;
+    server.always(Some(Fault::Slow(Duration::from_millis(20))));
+    let more = "index: books\ndocument_id: '${getMetadata(\"primary_key\")}'";
+    let (sink, ..) = try_sink(&[&server.address], more).unwrap();
+    let mut writing = FuturesUnordered::new();
+    for round in 0..20u64 {
+        // The second half of the documents is in every write, the first in one of them.
+        let events = (0..20)
+            .map(|n| {
+                let id = if n < 10 { format!("id-{n}-{round}") } else { format!("id-{n}") };
+                change(&id, round, Some(&format!("{{\"n\":{round}}}")))
+            })
+            .collect();
+        let (turn, mut over) = Turn::begin();
+        writing.push(sink.write_in_turn(events, turn));
+        loop {
+            tokio::select! {
+                () = &mut over => break,
+                Some(written) = writing.next() => assert_eq!(written.unwrap().total(), 20),
+            }
+        }
+    }
+    while let Some(written) = writing.next().await {
+        assert_eq!(written.unwrap().total(), 20);
+    }
+    assert!(2 <= server.most_under_way(), "{} at once", server.most_under_way());
+    assert_eq!(server.n_alive(), 10 + 20 * 10);
+    for n in 10..20 {
+        let last = server.stored(&format!("id-{n}")).unwrap().document.unwrap();
+        assert_eq!(last, "{\"n\":19}", "id-{n}");
     }
 }
 

@@ -47,6 +47,19 @@ pub(crate) fn try_sink(
     hosts: &[&str],
     more: &str,
 ) -> Result<(OpenSearchSink, Kept, Meters), ConfigError> {
+    sink_of(hosts, more, "http://127.0.0.1:9")
+}
+
+/// A sink that finds S3 at `endpoint`.
+pub(crate) fn at_s3(host: &str, more: &str, endpoint: &str) -> (OpenSearchSink, Kept, Meters) {
+    sink_of(&[host], more, endpoint).unwrap()
+}
+
+fn sink_of(
+    hosts: &[&str],
+    more: &str,
+    aws_endpoint: &str,
+) -> Result<(OpenSearchSink, Kept, Meters), ConfigError> {
     let yaml = format!("hosts: {hosts:?}\n{more}");
     let settings = Settings::from_yaml(&yaml)?;
     let (config, _) = Config::read(&settings)?;
@@ -55,7 +68,7 @@ pub(crate) fn try_sink(
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("AWS_REGION", "eu-west-1"),
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ENDPOINT_URL", aws_endpoint),
     ]);
     let letters = Arc::new(kept.clone());
     let sink = OpenSearchSink::new(config, &settings, environment, letters, Clock::real())?;

@@ -1,7 +1,7 @@
 //! A server that does as it is told: takes bulk requests like OpenSearch, and fails on demand.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -11,6 +11,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+
+/// How many requests are kept for a look at them.
+const REQUESTS_MAX: usize = 1_000;
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
@@ -43,14 +46,30 @@ pub(crate) struct Stored {
 struct State {
     faults: VecDeque<Fault>,
     always: Option<Fault>,
+    /// What every other request gets, and whether the next one does.
+    every_other: Option<(Fault, bool)>,
     documents: BTreeMap<String, Stored>,
     /// How often each document was written.
     n_writes: BTreeMap<String, usize>,
     requests: Vec<String>,
+    /// Every operation that documents came with.
+    ops: BTreeSet<String>,
     under_way: usize,
     most_under_way: usize,
     /// What other paths answer: method and path, status, body.
     pages: Vec<(String, u16, String)>,
+}
+
+impl State {
+    /// What an update with these lines makes of the document that is there.
+    fn merged(&self, id: &str, lines: Option<String>) -> Option<String> {
+        let there = self.documents.get(id).and_then(|it| it.document.as_deref());
+        let mut whole: Value = serde_json::from_str(there.unwrap_or("{}")).unwrap();
+        let update: Value = serde_json::from_str(&lines?).unwrap();
+        let changes = update["doc"].as_object().unwrap().clone();
+        whole.as_object_mut().unwrap().extend(changes);
+        Some(whole.to_string())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +103,12 @@ impl Server {
         self.lock().always = fault;
     }
 
-    /// Answers `GET /path` and the like.
+    /// What every other request gets, beginning with the next.
+    pub(crate) fn every_other(&self, fault: Fault) {
+        self.lock().every_other = Some((fault, true));
+    }
+
+    /// Answers `GET /path` and the like; what is said last counts.
     pub(crate) fn page(&self, what: &str, status: u16, body: &str) {
         self.lock().pages.push((what.to_owned(), status, body.to_owned()));
     }
@@ -104,6 +128,10 @@ impl Server {
     /// Method, path and headers of every request so far, and bodies of those that are no bulk.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.lock().requests.clone()
+    }
+
+    pub(crate) fn ops(&self) -> Vec<String> {
+        self.lock().ops.iter().cloned().collect()
     }
 
     pub(crate) fn most_under_way(&self) -> usize {
@@ -138,7 +166,12 @@ impl Server {
         } else {
             format!("{head}{}", String::from_utf8_lossy(body))
         };
-        self.lock().requests.push(noted);
+        {
+            let mut state = self.lock();
+            if state.requests.len() < REQUESTS_MAX {
+                state.requests.push(noted);
+            }
+        }
         if !is_bulk {
             let (status, text) = self.page_of(&line);
             let text = if line.starts_with("HEAD") { String::new() } else { text };
@@ -146,7 +179,12 @@ impl Server {
         }
         let fault = {
             let mut state = self.lock();
-            state.faults.pop_front().or_else(|| state.always.clone())
+            let next = state.faults.pop_front().or_else(|| state.always.clone());
+            let every_other = state.every_other.as_mut().and_then(|(fault, comes)| {
+                *comes = !*comes;
+                (!*comes).then(|| fault.clone())
+            });
+            next.or(every_other)
         };
         match fault {
             None => write(stream, 200, "", &self.apply(body, None)).await,
@@ -184,9 +222,15 @@ impl Server {
 
     fn page_of(&self, line: &str) -> (u16, String) {
         let state = self.lock();
-        let found = state.pages.iter().find(|(what, ..)| line.starts_with(what.as_str()));
+        let found = state.pages.iter().rev().find(|(what, ..)| line.starts_with(what.as_str()));
+        let id = line.split(' ').nth(1).and_then(|it| it.split("/_doc/").nth(1));
         match found {
             Some((_, status, body)) => (*status, body.clone()),
+            None if id.is_some() => {
+                let stored = id.and_then(|it| state.documents.get(it)?.document.as_ref());
+                let source: Option<Value> = stored.map(|it| serde_json::from_str(it).unwrap());
+                (200, json!({ "found": source.is_some(), "_source": source }).to_string())
+            }
             None if line.starts_with("GET / ") => {
                 (200, r#"{"version":{"number":"2.19.0","distribution":"opensearch"}}"#.to_owned())
             }
@@ -205,6 +249,7 @@ impl Server {
             let (op, about) = action.as_object().unwrap().iter().next().unwrap();
             let document = (op != "delete").then(|| lines.next().unwrap().to_owned());
             let id = about["_id"].as_str().unwrap_or_default().to_owned();
+            state.ops.insert(op.clone());
             let n = items.len() + 1;
             if let Some((_, status, kind)) = refuse.filter(|(every, ..)| n % every == 0) {
                 let error =
@@ -223,6 +268,7 @@ impl Server {
                 items.push(json!({ op: { "status": 409, "error": error } }));
                 continue;
             }
+            let document = if op == "update" { state.merged(&id, document) } else { document };
             *state.n_writes.entry(id.clone()).or_default() += 1;
             let was_there = state.documents.get(&id).is_some_and(|it| it.document.is_some());
             let status = match (op.as_str(), was_there) {

@@ -67,7 +67,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
+        let mut map = Map::default();
         while let Some(key) = entries.next_key::<String>()? {
             if key == NUMBER_KEY {
                 let digits: String = entries.next_value()?;

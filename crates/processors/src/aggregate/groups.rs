@@ -143,7 +143,7 @@ impl Groups {
 
 /// What the group's events have in common; a field that is missing is left away.
 fn values(keys: &[Key], fields: &Map) -> Map {
-    let mut values = Map::new();
+    let mut values = Map::default();
     for key in keys {
         if let Some(value) = key.get(fields) {
             // There is nothing in the way in a map that holds nothing else.

@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
 
     fn structure(&mut self, depth: usize) -> Result<Value> {
         self.at += 1;
-        let mut map = Map::new();
+        let mut map = Map::default();
         loop {
             self.skip_space()?;
             if self.take("}") {

@@ -65,7 +65,7 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 
 fn begin(start: &BytesStart<'_>) -> Result<Element, String> {
     let name = start.local_name().as_ref().to_owned();
-    let mut fields = Map::new();
+    let mut fields = Map::default();
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| format!("not XML: {error}"))?;
         let key = attribute.key.as_ref();

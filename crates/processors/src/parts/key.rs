@@ -149,7 +149,7 @@ impl Key {
                 }
                 Value::Map(map) => map.entry(step.clone()).or_insert(Value::Null),
                 other => {
-                    *other = Value::Map(Map::new());
+                    *other = Value::Map(Map::default());
                     let Value::Map(map) = other else { return Ok(()) };
                     map.entry(step.clone()).or_insert(Value::Null)
                 }

@@ -101,7 +101,7 @@ impl Parsing {
     fn point(&self, pointer: &Key, value: Value, fields: &Map) -> Value {
         let Value::Map(map) = &value else { return value };
         let Some(part) = pointer.get(map) else { return value };
-        let mut result = Map::new();
+        let mut result = Map::default();
         let name = Key::top(pointer.last());
         let by_path = self.destination.is_none() && name.is_in(fields);
         let key = if by_path { pointer } else { &name };

@@ -115,7 +115,7 @@ fn event(mut line: Map) -> Event {
     };
     let metadata = match line.shift_remove("metadata") {
         Some(Value::Map(metadata)) => metadata,
-        None => Map::new(),
+        None => Map::default(),
         other => panic!("{other:?}"),
     };
     assert!(line.is_empty(), "{line:?}");

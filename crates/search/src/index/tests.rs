@@ -62,7 +62,8 @@ fn ids(index: &Arc<Index>, query: &Value) -> String {
 
 fn found(index: &Arc<Index>, body: &Value) -> String {
     index.refresh(NOW).unwrap();
-    let answer = search(&[Arc::clone(index).into()], &Request::read(body).unwrap(), NOW).unwrap();
+    let answer =
+        search(vec![Arc::clone(index).into()], &Request::read(body).unwrap(), NOW).unwrap();
     let ids: Vec<String> = answer.hits.into_iter().map(|it| it.found.id).collect();
     ids.join(" ")
 }
@@ -206,11 +207,11 @@ fn hits_are_sorted_and_paged() {
         ("title", "Text fields are not optimised"),
     ] {
         let request = Request { sort: Key::parse_all(sort).unwrap(), ..Request::default() };
-        let failure = search(&[Arc::clone(&index).into()], &request, NOW).unwrap_err();
+        let failure = search(vec![Arc::clone(&index).into()], &request, NOW).unwrap_err();
         assert!(failure.cause.unwrap().reason.starts_with(reason), "{sort}");
     }
     let request = Request { from: 9_991, ..Request::default() };
-    let failure = search(&[index.into()], &request, NOW).unwrap_err();
+    let failure = search(vec![index.into()], &request, NOW).unwrap_err();
     assert!(failure.cause.unwrap().reason.starts_with("Result window is too large, from + size must be less than or equal to: [10000] but was [10001]"));
 }
 

@@ -1,5 +1,7 @@
 //! The best documents of an index, without loading any.
 
+use std::ops;
+
 use columnar::{Column, ColumnType, MonotonicallyMappableToU64, StrColumn};
 use tantivy::{
     DocAddress, DocId, Score, SegmentOrdinal, SegmentReader,
@@ -9,12 +11,17 @@ use tantivy::{
 
 use super::{
     Row,
+    after::{After, Bound},
     sort::{Resolved, ResolvedBy, SortValue},
 };
 
 /// What to collect.
 pub(super) struct Top {
     pub keys: Vec<Resolved>,
+    /// Behind which values the wanted rows begin, one for each key; none if at the first.
+    pub after: Vec<After>,
+    /// Which of the indices this is.
+    pub number: usize,
     pub limit: usize,
     pub min_score: Option<f32>,
     pub scores: bool,
@@ -28,11 +35,12 @@ pub(super) struct Collected {
 }
 
 /// A value as a number that sorts as the hits do: first whether it is missing, then what it is.
-type Rank = u128;
+pub(super) type Rank = u128;
 
 /// The best documents of one segment.
 pub(super) struct SegmentTop {
     keys: Vec<(Resolved, Values)>,
+    after: Vec<Bound>,
     limit: usize,
     min_score: Option<f32>,
     ord: SegmentOrdinal,
@@ -47,8 +55,13 @@ pub(super) struct SegmentTop {
 
 enum Values {
     Score,
-    Place,
-    Numbers { column: Column<u64>, kind: ColumnType, is_single: bool },
+    /// What the places of this segment begin with.
+    Place(u64),
+    Numbers {
+        column: Column<u64>,
+        kind: ColumnType,
+        is_single: bool,
+    },
     Texts(StrColumn),
     Missing,
 }
@@ -62,9 +75,15 @@ impl Collector for Top {
         ord: SegmentOrdinal,
         segment: &SegmentReader,
     ) -> tantivy::Result<SegmentTop> {
-        let keys = self.keys.iter().map(|key| Ok((key.clone(), Values::open(&key.by, segment)?)));
+        let place = (self.number as u64) << PLACE_BITS | u64::from(ord) << DOC_BITS;
+        let keys = self.keys.iter();
+        let keys = keys.map(|key| Ok((key.clone(), Values::open(&key.by, segment, place)?)));
+        let keys: Vec<(Resolved, Values)> = keys.collect::<tantivy::Result<_>>()?;
+        let after = keys.iter().zip(&self.after);
+        let after = after.map(|((key, values), after)| values.bound(key, after));
         Ok(SegmentTop {
-            keys: keys.collect::<tantivy::Result<_>>()?,
+            after: after.collect::<tantivy::Result<_>>()?,
+            keys,
             limit: self.limit,
             min_score: self.min_score,
             ord,
@@ -99,6 +118,9 @@ impl SegmentCollector for SegmentTop {
         }
         self.scratch.clear();
         self.scratch.extend(self.keys.iter().map(|(key, values)| values.rank(key, doc, score)));
+        if !Bound::all_passed(&self.after, &self.scratch) {
+            return;
+        }
         // Equals stay in the order in which they lie, and this one lies behind.
         if self.worst.as_ref().is_some_and(|worst| *worst <= self.scratch) {
             return;
@@ -148,15 +170,27 @@ impl SegmentTop {
     }
 }
 
+/// A place is the number of the index, of the segment in it, and of the document in that.
+const DOC_BITS: u32 = 32;
+const PLACE_BITS: u32 = 48;
+
+fn rank_of_missing(key: &Resolved) -> Rank {
+    if key.missing_first { 0 } else { 2 << 64 }
+}
+
+fn rank_of(key: &Resolved, value: u64) -> Rank {
+    (1 << 64) | Rank::from(if key.descending { !value } else { value })
+}
+
 /// Numbers, dates and booleans; a column has one of these types.
 const NUMBERS: [ColumnType; 5] =
     [ColumnType::I64, ColumnType::U64, ColumnType::F64, ColumnType::Bool, ColumnType::DateTime];
 
 impl Values {
-    fn open(by: &ResolvedBy, segment: &SegmentReader) -> tantivy::Result<Values> {
+    fn open(by: &ResolvedBy, segment: &SegmentReader, place: u64) -> tantivy::Result<Values> {
         let (name, is_single) = match by {
             ResolvedBy::Score => return Ok(Values::Score),
-            ResolvedBy::Place => return Ok(Values::Place),
+            ResolvedBy::Place => return Ok(Values::Place(place)),
             ResolvedBy::Missing => return Ok(Values::Missing),
             ResolvedBy::Column { name, is_single } => (name, *is_single),
         };
@@ -174,22 +208,66 @@ impl Values {
         };
         let value = match self {
             Values::Score => Some(f64::from(score).to_u64()),
-            Values::Place => Some(u64::from(doc)),
+            Values::Place(place) => Some(place | u64::from(doc)),
             Values::Numbers { column, .. } => pick(column),
             Values::Texts(column) => pick(column.ords()),
             Values::Missing => None,
         };
         match value {
             // Missing values come first or last whatever the direction.
-            None => {
-                if key.missing_first {
-                    0
-                } else {
-                    2 << 64
+            None => rank_of_missing(key),
+            Some(value) => rank_of(key, value),
+        }
+    }
+
+    /// Where a segment's rows behind `after` begin.
+    #[expect(clippy::cast_possible_truncation, reason = "the column has no more digits")]
+    fn bound(&self, key: &Resolved, after: &After) -> tantivy::Result<Bound> {
+        let exact = |value: Option<u64>| {
+            let rank = value.map_or(rank_of_missing(key), |it| rank_of(key, it));
+            Bound { rank, is_exact: true }
+        };
+        Ok(match (self, after) {
+            (_, After::Missing) => exact(None),
+            (Values::Score, after) => {
+                exact(Some(f64::from(after.number().unwrap_or_default() as f32).to_u64()))
+            }
+            (Values::Place(_), after) => {
+                exact(Some(u64::try_from(after.whole().unwrap_or_default()).unwrap_or(u64::MAX)))
+            }
+            (Values::Numbers { kind, is_single, .. }, after) => exact(match kind {
+                ColumnType::F64 if *is_single => {
+                    after.number().map(|it| f64::from(it as f32).to_u64())
+                }
+                ColumnType::F64 => after.number().map(MonotonicallyMappableToU64::to_u64),
+                ColumnType::I64 => after
+                    .whole()
+                    .and_then(|it| i64::try_from(it).ok())
+                    .map(MonotonicallyMappableToU64::to_u64),
+                _ => after.whole().and_then(|it| u64::try_from(it).ok()),
+            }),
+            (Values::Texts(column), After::Text(text)) => {
+                let bounds = column
+                    .dictionary()
+                    .term_bounds_to_ord(ops::Bound::Excluded(text), ops::Bound::Unbounded)?;
+                match bounds.0 {
+                    ops::Bound::Excluded(ord) => exact(Some(ord)),
+                    // No document has it. Those of the next text are behind it, whatever their
+                    // other keys.
+                    ops::Bound::Included(next) => {
+                        let next = rank_of(key, next);
+                        let rank = if key.descending { next } else { next - 1 };
+                        Bound { rank, is_exact: false }
+                    }
+                    ops::Bound::Unbounded => exact(None),
                 }
             }
-            Some(value) => (1 << 64) | Rank::from(if key.descending { !value } else { value }),
-        }
+            // A value of another kind, or no document of this segment has one: what there is lies
+            // behind, with or without a value.
+            (Values::Texts(_) | Values::Missing, _) => {
+                Bound { rank: (1 << 64) - 1, is_exact: false }
+            }
+        })
     }
 
     #[expect(
@@ -203,7 +281,7 @@ impl Values {
         let value = if key.descending { !(rank as u64) } else { rank as u64 };
         match self {
             Values::Score => SortValue::Single(score),
-            Values::Place => SortValue::Whole(doc.into()),
+            Values::Place(place) => SortValue::Whole((place | u64::from(doc)).into()),
             Values::Missing => SortValue::Missing,
             Values::Numbers { kind, is_single, .. } => match kind {
                 ColumnType::F64 if *is_single => SortValue::Single(f64::from_u64(value) as f32),

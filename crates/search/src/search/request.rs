@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::sort::Key;
+use super::{after::After, sort::Key};
 use crate::{
     error::{Failure, Result},
     query::{
@@ -39,6 +39,21 @@ pub struct Request {
     pub seq_no_primary_term: bool,
     /// Whether to count scores although something else sorts.
     pub track_scores: bool,
+    /// Behind what to begin, one value for each key.
+    pub after: Option<Vec<After>>,
+    /// Whether equals are told apart by their place, so that pages never overlap.
+    pub by_place: bool,
+    /// In which view to look, instead of what is there now.
+    pub point_in_time: Option<PointInTime>,
+}
+
+/// A view that was opened before, and how much longer to keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PointInTime {
+    /// What it is called.
+    pub id: String,
+    /// A duration, if it is to be kept longer.
+    pub keep_alive: Option<String>,
 }
 
 /// How exactly the number of matching documents is wanted.
@@ -56,15 +71,13 @@ pub enum TotalWanted {
 const TOTAL_MAX: u64 = 10_000;
 
 /// Members that OpenSearch has and we do not, yet.
-const LATER: [&str; 14] = [
+const LATER: [&str; 12] = [
     "aggs",
     "aggregations",
     "highlight",
     "suggest",
     "collapse",
     "rescore",
-    "search_after",
-    "pit",
     "slice",
     "script_fields",
     "docvalue_fields",
@@ -74,7 +87,7 @@ const LATER: [&str; 14] = [
 ];
 
 /// Members we know, to guess what was meant.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 16] = [
     "query",
     "from",
     "size",
@@ -89,6 +102,8 @@ const KNOWN: [&str; 14] = [
     "timeout",
     "track_scores",
     "explain",
+    "search_after",
+    "pit",
 ];
 
 impl Default for Request {
@@ -105,6 +120,9 @@ impl Default for Request {
             version: false,
             seq_no_primary_term: false,
             track_scores: false,
+            after: None,
+            by_place: false,
+            point_in_time: None,
         }
     }
 }
@@ -134,6 +152,8 @@ impl Request {
                 "min_score" => request.min_score = value.as_f64().map(single),
                 "version" => request.version = flag(value),
                 "seq_no_primary_term" => request.seq_no_primary_term = flag(value),
+                "search_after" => request.after = Some(After::read_all(value)?),
+                "pit" => request.point_in_time = Some(PointInTime::read(value)?),
                 "track_scores" => request.track_scores = flag(value),
                 "stored_fields"
                 | "timeout"
@@ -190,6 +210,33 @@ impl Request {
         }
     }
 
+    /// All it is sorted by.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let place = self.by_place.then(Key::place);
+        self.sort.iter().cloned().chain(place).collect()
+    }
+
+    /// Makes sure that `search_after` fits how to sort.
+    pub(super) fn check_after(&self) -> Result<()> {
+        let Some(after) = &self.after else { return Ok(()) };
+        if !self.is_sorted && !self.by_place {
+            return Err(Failure::illegal_argument("Sort must contain at least one field."));
+        }
+        let n_keys = self.sort.len() + usize::from(self.by_place);
+        if after.len() != n_keys {
+            return Err(Failure::illegal_argument(format!(
+                "search_after has {} value(s) but sort has {n_keys}.",
+                after.len()
+            )));
+        }
+        if 0 < self.from {
+            return Err(Failure::illegal_argument(
+                "`from` parameter must be set to 0 when `search_after` is used.",
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether the answer has scores.
     pub fn counts_scores(&self) -> bool {
         self.track_scores || self.sort.iter().any(Key::is_score)
@@ -208,6 +255,16 @@ impl Request {
             Some(unknown) => Err(Failure::parsing(format!("request does not support [{unknown}]"))),
             None => members.get("query").map_or_else(|| Ok(Query::all()), parse::query),
         }
+    }
+}
+
+impl PointInTime {
+    fn read(value: &Value) -> Result<PointInTime> {
+        let Some(id) = value["id"].as_str() else {
+            return Err(Failure::illegal_argument("point int time id is not provided"));
+        };
+        let keep_alive = value["keep_alive"].as_str().map(str::to_owned);
+        Ok(PointInTime { id: id.to_owned(), keep_alive })
     }
 }
 

@@ -96,6 +96,11 @@ impl Key {
         }
     }
 
+    /// In the order in which they lie.
+    pub(super) fn place() -> Key {
+        Key::named("_doc", None)
+    }
+
     pub(crate) fn is_score(&self) -> bool {
         self.by == By::Score
     }

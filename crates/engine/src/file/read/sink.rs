@@ -50,8 +50,9 @@ pub(super) fn read(plugin: &PluginSpec, routes: &[String], found: &mut Found) ->
             found.error(unknown_route(settings, n, name, routes));
         }
     }
-    for (key, names) in [("include_keys", &sink.include_keys), ("exclude_keys", &sink.exclude_keys)]
-    {
+    // Only the sink that writes documents reaches into them.
+    let shallow = [("include_keys", &sink.include_keys), ("exclude_keys", &sink.exclude_keys)];
+    for (key, names) in shallow.into_iter().filter(|_| plugin.name != "opensearch") {
         for (n, name) in names.iter().enumerate().filter(|(_, name)| name.contains('/')) {
             let path = format!("{key}[{n}]");
             let first = name.split('/').find(|it| !it.is_empty()).unwrap_or_default();

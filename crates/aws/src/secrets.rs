@@ -2,35 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use aws::{Access, AwsConfig, CallError, Environment, JsonService};
 use base64::Engine;
-use engine::file::SecretSpec;
 use serde_json::{Value, json};
+
+use crate::{Access, AwsConfig, CallError, Environment, JsonService};
 
 /// Secrets by the names that references use, or why one could not be had.
 #[derive(Default)]
-pub(crate) struct Known(BTreeMap<String, Result<String, String>>);
+pub struct KnownSecrets(BTreeMap<String, Result<String, String>>);
 
-/// Fetches secrets. One that cannot be had is told where it is used.
-pub(crate) async fn fetch(specs: &[SecretSpec], environment: &Environment) -> Known {
-    let mut known = Known::default();
-    for spec in specs {
-        let secret = fetch_one(spec, environment)
-            .await
-            .map_err(|error| format!("the secret `{}` cannot be read: {error}", spec.secret_id));
-        known.0.insert(spec.id.clone(), secret);
-    }
-    known
+/// Where a secret is, and what references call it.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretPlace<'a> {
+    /// What references call it.
+    pub id: &'a str,
+    /// Its name or ARN.
+    pub secret_id: &'a str,
+    /// Where it is, if its ARN does not say so.
+    pub region: Option<&'a str>,
+    /// Who may read it, if not we.
+    pub sts_role_arn: Option<&'a str>,
 }
 
-async fn fetch_one(spec: &SecretSpec, environment: &Environment) -> Result<String, CallError> {
-    let region = spec.region.clone().or_else(|| region_of(&spec.secret_id));
-    let sts_role_arn = spec.sts_role_arn.clone();
+/// A secret is shown to nobody.
+impl std::fmt::Debug for KnownSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KnownSecrets({})", self.0.len())
+    }
+}
+
+async fn fetch_one(place: SecretPlace<'_>, environment: &Environment) -> Result<String, CallError> {
+    let region = place.region.map(str::to_owned).or_else(|| region_of(place.secret_id));
+    let sts_role_arn = place.sts_role_arn.map(str::to_owned);
     let config = AwsConfig { region, sts_role_arn, ..AwsConfig::default() };
     let access = Access::new(config, environment.clone());
     let (name, host) = ("SECRETS_MANAGER", "secretsmanager");
     let service = JsonService::new(&access, name, host, "secretsmanager").await?;
-    let answer = service.ask("GetSecretValue", &json!({ "SecretId": spec.secret_id })).await?;
+    let answer = service.ask("GetSecretValue", &json!({ "SecretId": place.secret_id })).await?;
     Ok(text_of(&answer))
 }
 
@@ -53,13 +61,26 @@ fn text_of(answer: &Value) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-impl Known {
+impl KnownSecrets {
+    /// Fetches secrets. One that cannot be had is told where it is used.
+    pub async fn fetch(places: &[SecretPlace<'_>], environment: &Environment) -> KnownSecrets {
+        let mut known = KnownSecrets::default();
+        for place in places {
+            let secret = fetch_one(*place, environment).await;
+            let secret = secret.map_err(|error| {
+                format!("the secret `{}` cannot be read: {error}", place.secret_id)
+            });
+            known.0.insert(place.id.to_owned(), secret);
+        }
+        known
+    }
+
     /// The secret called `id`, or what it holds under `key`.
     ///
     /// # Errors
     ///
     /// When it could not be fetched, or holds no such key. Never says what it holds.
-    pub(crate) fn get(&self, id: &str, key: Option<&str>) -> Result<String, String> {
+    pub fn get(&self, id: &str, key: Option<&str>) -> Result<String, String> {
         let secret = match self.0.get(id) {
             Some(secret) => secret.clone()?,
             None => return Err(format!("the secret `{id}` is not defined")),
@@ -82,8 +103,8 @@ impl Known {
 mod tests {
     use super::*;
 
-    fn known() -> Known {
-        let mut known = Known::default();
+    fn known() -> KnownSecrets {
+        let mut known = KnownSecrets::default();
         let json = r#"{"user":"ada","port":9200,"ssl":true}"#;
         known.0.insert("search".to_owned(), Ok(json.to_owned()));
         known.0.insert("plain".to_owned(), Ok("hunter2".to_owned()));
