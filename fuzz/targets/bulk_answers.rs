@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use opensearch::{Bulk, Config, Shape};
+use opensearch::{Bulk, Config, Policy, Shape};
 use pipeline::{Map, Settings};
 
 fuzz_target!(|answer: &[u8]| {
@@ -13,5 +13,10 @@ fuzz_target!(|answer: &[u8]| {
     let shape = Shape::new(&config, &settings).expect("the settings are good");
     let events = vec![fuzz::fields(Map::new()); 2];
     let bulk = Bulk::fill(&shape, &events, &mut 0, usize::MAX, &mut Vec::new());
-    let _ = bulk.settle(&bulk.body, answer, false);
+    for external in [false, true] {
+        let policy = Policy { external, ..Policy::default() };
+        if let Some(account) = bulk.account(answer, policy) {
+            assert_eq!(account.iter().sum::<u64>(), 2, "{account:?}");
+        }
+    }
 });

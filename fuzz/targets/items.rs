@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use pipeline::{Document, Event};
+use pipeline::{Document, Event, Value};
 
 fuzz_target!(|bytes: &[u8]| {
     let document = Document::Item(Bytes::copy_from_slice(bytes));
@@ -15,14 +15,12 @@ fuzz_target!(|bytes: &[u8]| {
     if event.open().is_ok() {
         written.expect("what can be opened can be written");
         event.write_document(&mut opened).expect("what is open can be written");
-        if !has_a_name_twice(&closed) {
+        let value = |json: &[u8]| Value::from_json(json).expect("what is written is JSON");
+        // A name that is there twice, which DynamoDB never sends, has its last value in both.
+        assert_eq!(value(&closed), value(&opened));
+        // What needs no escape, or is escaped in DynamoDB's own spelling, is the same byte by byte.
+        if !bytes.contains(&b'\\') && closed.len() == opened.len() {
             assert_eq!(String::from_utf8_lossy(&closed), String::from_utf8_lossy(&opened));
         }
     }
 });
-
-/// DynamoDB never sends a name twice; what is opened then has the last of them.
-fn has_a_name_twice(json: &[u8]) -> bool {
-    let Ok(value) = pipeline::Value::from_json(json) else { return true };
-    value.to_string().len() != json.len()
-}

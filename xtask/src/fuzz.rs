@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     };
     let host = host()?;
     let fuzz = root().join("fuzz");
-    let mut build = cargo("build --release --locked");
+    let mut build = cargo("build --release");
     build.arg("--manifest-path").arg(fuzz.join("Cargo.toml"));
     // With a target named, what runs while building is built without these flags.
     build.args(["--target", &host, "--bin", name, "--features", feature]);

@@ -1,19 +1,22 @@
 //! The HTTP API on port 4900: health, metrics, what Data Prepper's core API has, and pipelines to
 //! pause, resume and build anew.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use base64::Engine;
 use engine::{Pipeline, metrics};
-use pipeline::{Clock, Meters, Stopper};
+use pipeline::{Clock, Meters, Period, Stopper};
 use serde_json::{Value, json};
 
 use crate::{
@@ -198,13 +201,44 @@ fn not_done(name: &str, why: NotDone) -> Response {
     (status, Json(json!({ "error": problem }))).into_response()
 }
 
-/// Ends the process in good order.
-async fn shutdown(State(api): State<Api>, headers: HeaderMap) -> Response {
+/// Ends the process in good order, and answers when all is safe, as Data Prepper does.
+async fn shutdown(State(api): State<Api>, uri: Uri, headers: HeaderMap) -> Response {
     if let Some(refusal) = refused_to_pages(&headers) {
         return refusal;
     }
+    let drain_max = match drain_max(uri.query().unwrap_or_default()) {
+        Ok(it) => it,
+        Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+    };
+    if let (Some(service), Some(drain_max)) = (&api.service, drain_max) {
+        service.set_drain_max(drain_max);
+    }
     drop(api.shutdown.lock().expect("no panics while locked").take());
-    "shutting down\n".into_response()
+    match &api.service {
+        Some(service) => {
+            service.stopped().await;
+            "shut down\n".into_response()
+        }
+        None => "shutting down\n".into_response(),
+    }
+}
+
+/// How long what is on its way may take: the longer of `bufferReadTimeout` and `bufferDrainTimeout`.
+fn drain_max(query: &str) -> Result<Option<Duration>, String> {
+    let mut longest = None;
+    for parameter in query.split('&').filter(|it| !it.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if !["bufferReadTimeout", "bufferDrainTimeout"].contains(&name) {
+            return Err(format!(
+                "there is no parameter `{name}`; there are `bufferReadTimeout` and `bufferDrainTimeout`"
+            ));
+        }
+        // A space can be written so, and has no meaning in a time.
+        let value = value.replace("%20", " ").replace('+', " ");
+        let Period(time) = value.parse().map_err(|error| format!("{name}: {error}"))?;
+        longest = longest.max(Some(time));
+    }
+    Ok(longest)
 }
 
 /// A page in a browser must not be able to change anything.
@@ -248,6 +282,24 @@ mod tests {
             ["", "Basic ", "Basic YWRhOng6eR==", "Basic YWRhOng6eQ=", "Bearer YWRhOng6eQ=="]
         {
             assert!(!is_basic(wrong.as_bytes(), &basic), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shutting_down_may_take_as_long_as_it_is_said() {
+        for (query, expected) in [
+            ("", Ok(None)),
+            ("bufferDrainTimeout=PT20S", Ok(Some(20))),
+            ("bufferReadTimeout=5s&bufferDrainTimeout=10s", Ok(Some(10))),
+            ("bufferReadTimeout=15%20s&bufferDrainTimeout=10s", Ok(Some(15))),
+            ("bufferDrainTimeout=10", Err("bufferDrainTimeout: `10` is not a duration")),
+            ("drain=10s", Err("there is no parameter `drain`; there are `bufferReadTimeout`")),
+        ] {
+            match (drain_max(query), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected.map(Duration::from_secs)),
+                (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
+                (found, _) => panic!("{query}: {found:?}"),
+            }
         }
     }
 }

@@ -260,6 +260,10 @@ pub(crate) struct Evaluate {
     #[arg(long, value_delimiter = ',', value_name = "TAGS")]
     pub(crate) tags: Vec<String>,
 
+    /// Where the event comes from, for `getEventType()`
+    #[arg(long, value_enum, default_value = "event", value_name = "TYPE")]
+    pub(crate) event_type: EventType,
+
     /// What to do with it
     #[arg(long, value_enum, default_value = "evaluate", value_name = "MODE")]
     pub(crate) mode: Mode,
@@ -274,6 +278,17 @@ pub(crate) struct Reference {
     /// Print the JSON Schema of pipeline files instead, for editors
     #[arg(long)]
     pub(crate) schema: bool,
+}
+
+/// Where an event comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventType {
+    /// Nowhere in particular
+    Event,
+    /// The stream of a table
+    Stream,
+    /// An export of a table
+    Export,
 }
 
 /// What to do with an expression.

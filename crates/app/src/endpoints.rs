@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use axum::{Router, serve::ListenerExt};
+use axum::{
+    Router,
+    serve::{Listener, ListenerExt},
+};
 use local::{clock::Clock, dynamodb::DynamoDb, opensearch::OpenSearch, s3::S3};
 use pipeline::Stop;
 use tempfile::TempDir;
@@ -33,9 +36,9 @@ impl Endpoints {
         data_dir: Option<&Path>,
         stop: &Stop,
     ) -> Result<Endpoints, Failure> {
-        let dynamodb = listen("--dynamodb", args.dynamodb).await?;
-        let opensearch = listen("--opensearch", args.opensearch).await?;
-        let s3 = listen("--s3", args.s3).await?;
+        let dynamodb = listen("--dynamodb", args.dynamodb, false).await?;
+        let opensearch = listen("--opensearch", args.opensearch, false).await?;
+        let s3 = listen("--s3", args.s3, false).await?;
         let clock = Clock::default();
         let folder = |name: &str| data_dir.map(|it| it.join(name));
         let failed = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
@@ -92,6 +95,15 @@ pub(crate) fn serve(listener: TcpListener, router: Router, stop: Stop) -> JoinHa
             debug!(%error, "answers may come late");
         }
     });
+    serve_on(listener, router, stop)
+}
+
+/// Serves `router` to whoever a listener lets in, until `stop` is asked.
+pub(crate) fn serve_on<L>(listener: L, router: Router, stop: Stop) -> JoinHandle<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
             error!(%error, "an endpoint ended");

@@ -15,6 +15,7 @@ mod rehearsal;
 mod service;
 mod status;
 mod stdout;
+mod tls;
 
 use std::{io::IsTerminal, process::ExitCode};
 

@@ -16,7 +16,7 @@ use engine::{
 use opensearch::{DeadLetters, OpenSearchSink, Store, queue_of};
 use pipeline::{
     BUDGET_BYTES, Budget, Clock, ConfigError, DeadLetterQueue, Meters, Processor, Sink, SinkError,
-    Source, SourceError,
+    Source, SourceError, nearest,
 };
 
 use crate::{
@@ -276,14 +276,22 @@ fn build_processor(
         let warning = ConfigError::new("", problem).with_place(plugin.place.clone());
         warnings.push(warning.with_help(format!("write `{}`", factory.name)));
     }
+    for (_, old, new) in processors::RENAMED_SETTINGS.iter().filter(|it| it.0 == factory.name) {
+        if let Some(setting) = plugin.settings.get(old) {
+            let warning = ConfigError::new("", format!("`{old}` is an old spelling"));
+            let warning = warning.with_place(setting.key_place());
+            warnings.push(warning.with_help(format!("write `{new}`")));
+        }
+    }
     (factory.build)(&plugin.settings)
 }
 
 fn read_source(plugin: &PluginSpec) -> Result<(dynamodb::Config, Vec<ConfigError>), ConfigError> {
-    match plugin.name.as_str() {
-        "dynamodb" => dynamodb::Config::read(&plugin.settings),
-        _ => Err(unknown(plugin, "source", "this version has `dynamodb`")),
+    if plugin.name == "dynamodb" {
+        return dynamodb::Config::read(&plugin.settings);
     }
+    let help = or_nearest(&plugin.name, &["dynamodb", "pipeline"], "this version has `dynamodb`");
+    Err(unknown(plugin, "source", &help))
 }
 
 /// Where a sink stands.
@@ -330,8 +338,9 @@ fn build_sink(
         }
         "stdout" => Ok((Box::new(StdoutSink::new(&settings)?), Vec::new())),
         _ => {
-            let what = "this version has `opensearch`, `pipeline` and `stdout`";
-            Err(unknown(&sink.plugin, "sink", what))
+            let all = "this version has `opensearch`, `pipeline` and `stdout`";
+            let help = or_nearest(&sink.plugin.name, &["opensearch", "pipeline", "stdout"], all);
+            Err(unknown(&sink.plugin, "sink", &help))
         }
     }
 }
@@ -358,6 +367,14 @@ pub(crate) fn stores(
         }
     }
     Ok(stores)
+}
+
+/// The name that was probably meant, or else what there is.
+fn or_nearest(name: &str, known: &[&str], all: &str) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => all.to_owned(),
+    }
 }
 
 fn unknown(plugin: &PluginSpec, kind: &str, what: &str) -> ConfigError {

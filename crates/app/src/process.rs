@@ -1,6 +1,10 @@
 //! What a process owes the system: logs, signals, listening sockets.
 
-use std::{future::pending, io::IsTerminal, net::SocketAddr};
+use std::{
+    future::pending,
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+};
 
 use pipeline::Stop;
 use tokio::net::TcpListener;
@@ -23,7 +27,7 @@ pub(crate) fn log(filter: &str) {
 /// written again below them.
 struct LogLines;
 
-impl std::io::Write for LogLines {
+impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let mut out = std::io::stderr().lock();
         if crate::status::is_live() {
@@ -35,6 +39,14 @@ impl std::io::Write for LogLines {
 
     fn flush(&mut self) -> std::io::Result<()> {
         std::io::stderr().flush()
+    }
+}
+
+/// Prints a line that the command was asked for. Where nobody reads any more, as behind `head`, there
+/// is nothing left to do.
+pub(crate) fn say(line: &dyn std::fmt::Display) {
+    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
+        std::process::exit(0);
     }
 }
 
@@ -57,16 +69,28 @@ pub(crate) fn stop_on_signal() -> Stop {
     stop
 }
 
-/// Listens at `address`, which `option` set.
+/// Listens at `address`, which `option` set. Other machines are let in only where `is_guarded`: who
+/// comes from there needs a password.
 ///
 /// # Errors
 ///
-/// When the address is not on this machine only, or is taken.
-pub(crate) async fn listen(option: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
-    if !address.ip().is_loopback() {
+/// When other machines could come in and need none, or the address is taken.
+pub(crate) async fn listen(
+    option: &str,
+    address: SocketAddr,
+    is_guarded: bool,
+) -> Result<TcpListener, Failure> {
+    if !address.ip().is_loopback() && !is_guarded {
+        let remedy = match option {
+            "--api" => {
+                "set a password, `authentication: {http_basic: {username: …, password: …}}`, in \
+                        the file that `--config` of `streamdex run` names, or "
+            }
+            _ => "",
+        };
         return Err(Failure::wrong(format!(
-            "{option} {address} would be open to other machines, and this version has no passwords \
-             to protect it; use an address that begins with 127., and a proxy in front of it"
+            "{option} {address} would be open to other machines, and nothing protects it; {remedy}use \
+             an address that begins with 127., and a proxy in front of it"
         )));
     }
     TcpListener::bind(address).await.map_err(|error| {

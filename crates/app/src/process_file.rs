@@ -1,13 +1,19 @@
 //! Data Prepper's process file, `data-prepper-config.yaml`: what makes sense here is carried out, what
 //! does not is told, and what would only seem to be carried out is refused.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use coordination::Coordination;
 use pipeline::{ByteCount, ConfigError, Period, Settings, SourceText, Value, nearest};
 use serde::Deserialize;
 
-use crate::failure::{Failure, warn_of};
+use crate::{
+    failure::{Failure, warn_of},
+    tls::Tls,
+};
 
 /// How many tags metrics may have, as in Data Prepper.
 const TAGS_MAX: usize = 3;
@@ -25,8 +31,26 @@ const WITHOUT_EFFECT: [(&str, &str); 11] = [
     ("pipeline_shutdown", "a pipeline that fails is started again, and the others go on"),
     ("retain_events_after_shutdown", "what is not safe is read again"),
 ];
-/// Key stores of Java, which only Java reads.
-const KEY_STORES: [&str; 3] = ["key_store_file_path", "key_store_password", "private_key_password"];
+/// What has an effect.
+const WITH_EFFECT: [&str; 12] = [
+    "authentication",
+    "key_store_file_path",
+    "key_store_password",
+    "metric_tags",
+    "private_key_password",
+    "processor_shutdown_timeout",
+    "server_port",
+    "sink_shutdown_timeout",
+    "source_coordination",
+    "ssl",
+    "ssl_certificate_file",
+    "ssl_key_file",
+];
+/// How files of Java's key stores end, which only Java reads.
+const KEY_STORES: [&str; 4] = [".jks", ".keystore", ".p12", ".pfx"];
+/// What to write for TLS.
+const TLS_HELP: &str =
+    "write `ssl_certificate_file: api.pem` and `ssl_key_file: api.key`, two PEM files";
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -37,6 +61,8 @@ pub(crate) struct ProcessFile {
     pub(crate) port: Option<u16>,
     /// Who may use the API, if not everyone on this machine.
     pub(crate) basic: Option<Basic>,
+    /// What the API shows of itself, if it speaks TLS.
+    pub(crate) tls: Option<Tls>,
     /// How long what is on its way may take when the process stops.
     pub(crate) drain_max: Option<Duration>,
     /// Added to every metric.
@@ -76,6 +102,10 @@ struct Heap {
 #[derive(Default)]
 struct Found {
     file: ProcessFile,
+    ssl: Option<bool>,
+    certificate: Option<(PathBuf, Settings)>,
+    key: Option<(PathBuf, Settings)>,
+    key_store: Option<(PathBuf, Settings)>,
     errors: Vec<ConfigError>,
     warnings: Vec<ConfigError>,
 }
@@ -102,6 +132,7 @@ impl ProcessFile {
         for (key, value) in settings.entries() {
             found.read(&snake_case(key), &value);
         }
+        found.tls(&settings);
         if found.errors.is_empty() { Ok((found.file, found.warnings)) } else { Err(found.errors) }
     }
 }
@@ -116,7 +147,6 @@ impl Found {
                 }
             }
             "server_port" => self.file.port = self.port(value),
-            "ssl" => self.ssl(value),
             "authentication" => self.authentication(value),
             "processor_shutdown_timeout" | "sink_shutdown_timeout" => {
                 if let Some(Period(timeout)) = self.note(value.read()) {
@@ -125,12 +155,16 @@ impl Found {
                 }
             }
             "metric_tags" => self.tags(value),
-            key if KEY_STORES.contains(&key) => {
-                let text = value.text().unwrap_or_default();
-                if !text.is_empty() {
+            "ssl" => self.ssl = self.note(value.read()),
+            "ssl_certificate_file" => self.certificate = self.file(value),
+            "ssl_key_file" => self.key = self.file(value),
+            "key_store_file_path" => self.key_store = self.file(value),
+            "key_store_password" | "private_key_password" => {
+                if value.text().is_some_and(|it| !it.is_empty()) {
                     let problem =
-                        format!("`{key}` names a key store of Java, which is not read here");
-                    self.refuse(value, problem, "leave it out, and let a proxy speak TLS");
+                        format!("`{key}` has no effect: keys are read from PEM files, decrypted");
+                    let warning = ConfigError::new("", problem).with_place(value.key_place());
+                    self.warnings.push(warning.with_help("remove it"));
                 }
             }
             key => self.other(key, value),
@@ -150,14 +184,56 @@ impl Found {
         }
     }
 
-    fn ssl(&mut self, value: &Settings) {
-        if self.note(value.read::<bool>()) == Some(true) {
-            let problem = "the API does not speak TLS, and so listens on this machine only";
-            self.refuse(
-                value,
-                problem,
-                "write `ssl: false`, and let a proxy on this machine speak TLS",
-            );
+    /// A path, from where the file of settings is.
+    fn file(&mut self, value: &Settings) -> Option<(PathBuf, Settings)> {
+        let path: String = self.note(value.read())?;
+        if path.is_empty() {
+            return None;
+        }
+        let folder = Path::new(&value.place().source.name).parent().map(Path::to_owned);
+        Some((folder.unwrap_or_default().join(path), value.clone()))
+    }
+
+    /// Brings together what the file says about TLS.
+    fn tls(&mut self, settings: &Settings) {
+        if let Some((path, at)) = &self.key_store
+            && KEY_STORES.iter().any(|it| path.to_string_lossy().to_lowercase().ends_with(it))
+        {
+            let problem = "this is a key store of Java, which is not read here";
+            let help = "make PEM of it: `openssl pkcs12 -in keystore.p12 -nodes -out api.pem`, and name that";
+            self.errors.push(at.problem("", problem).with_help(help));
+            return;
+        }
+        // A PEM file may hold both.
+        let store = self.key_store.take();
+        let certificate = self.certificate.take().or_else(|| store.clone());
+        let key = self.key.take().or(store);
+        match (self.ssl, certificate, key) {
+            (Some(false) | None, None, None) => {}
+            (Some(false), certificate, key) => {
+                for (_, at) in certificate.into_iter().chain(key) {
+                    let problem = "it has no effect with `ssl: false`";
+                    let warning = ConfigError::new("", problem).with_place(at.key_place());
+                    self.warnings.push(warning.with_help("remove one of the two"));
+                }
+            }
+            (_, Some((certificate, at)), Some((key, _))) => match Tls::read(&certificate, &key) {
+                Ok(tls) => self.file.tls = Some(tls),
+                Err(problem) => self.errors.push(at.problem("", problem).with_help(TLS_HELP)),
+            },
+            (_, certificate, key) => {
+                let (at, missing) = match (certificate, key) {
+                    (Some((_, at)), None) => (at, "the key is missing"),
+                    (None, Some((_, at))) => (at, "the certificate is missing"),
+                    _ => (
+                        settings.get("ssl").unwrap_or_else(|| settings.clone()),
+                        "TLS needs a certificate",
+                    ),
+                };
+                self.errors.push(
+                    at.problem("", missing).with_help(format!("{TLS_HELP}; or `ssl: false`")),
+                );
+            }
         }
     }
 
@@ -202,15 +278,7 @@ impl Found {
             self.warnings.push(about(format!("`{key}` has no effect")).with_help(*why));
             return;
         }
-        let known = WITHOUT_EFFECT.iter().map(|(name, _)| *name).chain([
-            "authentication",
-            "metric_tags",
-            "processor_shutdown_timeout",
-            "server_port",
-            "sink_shutdown_timeout",
-            "source_coordination",
-            "ssl",
-        ]);
+        let known = WITHOUT_EFFECT.iter().map(|(name, _)| *name).chain(WITH_EFFECT);
         let help = match nearest(key, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "remove it".to_owned(),
@@ -276,18 +344,55 @@ mod tests {
         )
         .unwrap_err();
         for (n, says) in [
-            "process.yaml:1:6: the API does not speak TLS",
             "process.yaml:2:14: -1 is not a port",
             "process.yaml:3:",
             "process.yaml:4:1: metrics can have 3 tags",
-            "process.yaml:5:22: `key_store_file_path` names a key store of Java",
             "process.yaml:6:1: there is no setting `sever_port`; did you mean `server_port`?",
             "process.yaml:7:18: there is no authentication `oauth`",
+            "process.yaml:5:22: this is a key store of Java",
         ]
         .iter()
         .enumerate()
         {
             assert!(errors[n].contains(says), "{says}: {errors:#?}");
+        }
+    }
+
+    fn certificates() -> String {
+        format!("{}/../opensearch/tests/it/tls", env!("CARGO_MANIFEST_DIR"))
+    }
+
+    #[test]
+    fn tls_needs_a_certificate_and_its_key() {
+        let dir = certificates();
+        let pair =
+            format!("ssl_certificate_file: {dir}/good.pem\nssl_key_file: {dir}/server.key\n");
+        let folder = tempfile::tempdir().unwrap();
+        let both = folder.path().join("api.pem");
+        let text = ["good.pem", "server.key"]
+            .map(|it| std::fs::read_to_string(format!("{dir}/{it}")).unwrap());
+        std::fs::write(&both, text.concat()).unwrap();
+        for (text, speaks, n_warnings) in [
+            (pair.clone(), true, 0),
+            (format!("ssl: true\n{pair}"), true, 0),
+            (format!("ssl: false\n{pair}"), false, 2),
+            (format!("key_store_file_path: {}\nkey_store_password: x\n", both.display()), true, 1),
+            ("server_port: 4900\n".to_owned(), false, 0),
+        ] {
+            let (file, warnings) = parse(&text).unwrap_or_else(|it| panic!("{text}: {it:?}"));
+            assert_eq!((file.tls.is_some(), warnings.len()), (speaks, n_warnings), "{text}");
+        }
+        for (text, says) in [
+            ("ssl: true\n".to_owned(), "1:6: TLS needs a certificate; write `ssl_certificate_file"),
+            (format!("ssl_key_file: {dir}/server.key\n"), "the certificate is missing"),
+            (format!("ssl_certificate_file: {dir}/good.pem\n"), "the key is missing"),
+            (pair.replace("good.pem", "server.key"), "no `BEGIN CERTIFICATE`"),
+            (pair.replace("server.key", "client.key"), "cannot be used together"),
+            (pair.replace("server.key", "good.pem"), "no `BEGIN PRIVATE KEY`"),
+            (pair.replace("server.key", "none.key"), "cannot be read"),
+        ] {
+            let errors = parse(&text).unwrap_err();
+            assert!(errors.len() == 1 && errors[0].contains(says), "{says}: {errors:?}");
         }
     }
 }

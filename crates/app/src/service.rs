@@ -15,12 +15,21 @@ use aws::Environment;
 use coordination::LeaseStore;
 use engine::{Pipeline, file::Loaded};
 use pipeline::{Clock, Meters, Stop, Value};
-use tokio::sync::Notify;
-use tracing::{info, warn};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+use tracing::{debug, info, warn};
 
 pub(crate) use self::load::{Files, build_all};
-use self::running::{Running, linked};
-use crate::{failure::Failure, plugins::Surroundings};
+use self::{
+    load::build_quietly,
+    running::{Running, linked},
+};
+use crate::{
+    failure::{Failure, warn_of},
+    plugins::Surroundings,
+};
 
 /// How long what is on its way may take to become safe once we are asked to stop. What is not safe
 /// by then is read again at the next start.
@@ -35,7 +44,11 @@ pub(crate) struct Service {
     changing: tokio::sync::Mutex<()>,
     /// Told whenever a pipeline has ended by itself.
     ended: Arc<Notify>,
-    drain_max: Duration,
+    drain_max: Mutex<Duration>,
+    /// How often secrets are to be read again, by what the files said last.
+    refresh: watch::Sender<Option<Duration>>,
+    /// True once everything has stopped.
+    stopped: watch::Sender<bool>,
 }
 
 /// Why a pipeline could not be paused, resumed or built anew.
@@ -74,13 +87,25 @@ impl Service {
             running: Mutex::new(running),
             changing: tokio::sync::Mutex::default(),
             ended: Arc::default(),
-            drain_max: DRAIN_MAX,
+            drain_max: Mutex::new(DRAIN_MAX),
+            refresh: watch::Sender::new(load::refresh_interval(loaded)),
+            stopped: watch::Sender::new(false),
         })
     }
 
-    /// The same, with another time for what is on its way when it stops.
-    pub(crate) fn with_drain_max(self, drain_max: Option<Duration>) -> Service {
-        Service { drain_max: drain_max.unwrap_or(self.drain_max), ..self }
+    /// Sets how long what is on its way may take when it stops.
+    pub(crate) fn set_drain_max(&self, drain_max: Duration) {
+        *self.drain_max.lock().expect("no panics while locked") = drain_max;
+    }
+
+    fn drained_until(&self) -> Instant {
+        Instant::now() + *self.drain_max.lock().expect("no panics while locked")
+    }
+
+    /// Resolves once everything has stopped.
+    pub(crate) async fn stopped(&self) {
+        // The sender is ours, so it cannot be gone.
+        let _ = self.stopped.subscribe().wait_for(|it| *it).await;
     }
 
     /// What the plugins count.
@@ -152,11 +177,12 @@ impl Service {
         let all = self.look(std::mem::take);
         let mut stopped = self.stop(all).await;
         self.look(|all| all.append(&mut stopped));
+        self.stopped.send_replace(true);
     }
 
     /// Stops pipelines, those that feed others first, and waits for what is on its way.
     async fn stop(&self, mut all: Vec<Running>) -> Vec<Running> {
-        let until = tokio::time::Instant::now() + self.drain_max;
+        let until = self.drained_until();
         let mut in_time = true;
         all.iter_mut().for_each(Running::ask);
         for it in all.iter_mut().filter(|it| !it.is_fed()) {
@@ -183,7 +209,7 @@ impl Service {
         if !taken.is_paused() {
             taken.ask();
             taken.set_paused();
-            taken.ended_by(tokio::time::Instant::now() + self.drain_max).await;
+            taken.ended_by(self.drained_until()).await;
             info!(pipeline = name, "paused");
         }
         self.put(taken);
@@ -246,7 +272,8 @@ impl Service {
         let _changing = self.changing.lock().await;
         let refused = |failure: Failure| NotDone::Refused(failure.text().to_owned());
         let loaded = self.files.load(&self.surroundings.environment).await.map_err(refused)?;
-        let new = Running::all(build_all(&loaded, &self.surroundings).map_err(refused)?, &loaded);
+        let (built, warnings) = build_quietly(&loaded, &self.surroundings).map_err(refused)?;
+        let new = Running::all(built, &loaded);
         let changed = self.look(|old| running::changed(old, &new, name))?;
         let groups = linked(&loaded);
         let is_affected = |name: &str| {
@@ -254,6 +281,16 @@ impl Service {
             changed.contains(name)
                 || group.is_some_and(|it| it.iter().any(|it| changed.contains(it)))
         };
+        if changed.is_empty() {
+            self.refresh.send_if_modified(|it| {
+                let now = load::refresh_interval(&loaded);
+                std::mem::replace(it, now) != now
+            });
+            return Ok(Vec::new());
+        }
+        // Every hour the same warnings, of files that nobody touched, would be no news.
+        warn_of(&loaded.warnings);
+        warn_of(&warnings);
         for it in new.iter().filter(|it| is_affected(it.name())) {
             let problem = |problem| NotDone::Refused(format!("pipeline {}: {problem}", it.name()));
             it.built().check().await.map_err(problem)?;
@@ -276,20 +313,34 @@ impl Service {
                 all.push(it);
             }
         });
+        self.refresh.send_replace(load::refresh_interval(&loaded));
         info!(pipelines = names.join(", "), "built anew from their files");
         Ok(names)
     }
 
-    /// Reads secrets again whenever their time has come, and builds anew what they changed; waits for
-    /// ever where there are none.
+    /// Reads secrets again whenever their time has come, and builds anew what they changed. Never
+    /// ends.
     pub(crate) async fn refresh_secrets(&self) {
-        let Some(every) = self.files.refresh_interval() else {
-            return std::future::pending().await;
-        };
+        let mut refresh = self.refresh.subscribe();
         loop {
-            tokio::time::sleep(every).await;
-            if let Err(NotDone::Refused(problem)) = self.reload(None).await {
-                warn!(problem, "secrets cannot be read again, going on with those we have");
+            let every = *refresh.borrow_and_update();
+            let due = async {
+                match every {
+                    Some(every) => tokio::time::sleep(every).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                // Changed files may want it sooner, or not at all.
+                _ = refresh.changed() => continue,
+            }
+            match self.reload(None).await {
+                Ok(names) if names.is_empty() => debug!("the secrets are what they were"),
+                Err(NotDone::Refused(problem)) => {
+                    warn!(problem, "secrets cannot be read again, going on with those we have");
+                }
+                Ok(_) | Err(NotDone::Unknown) => {}
             }
         }
     }

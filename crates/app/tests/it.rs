@@ -7,6 +7,10 @@
     reason = "a test may panic, and say why"
 )]
 
+#[path = "it/api.rs"]
+mod api;
+#[path = "it/changes.rs"]
+mod changes;
 #[path = "it/chaos.rs"]
 mod chaos;
 #[path = "it/cluster.rs"]

@@ -155,10 +155,10 @@ fn complete(
         osis::check(&pipelines, &mut found);
     }
     if pipelines.is_empty() && found.errors.is_empty() {
-        let problem = "no pipeline is defined";
-        found.error(
-            ConfigError::new("", problem).with_help("write `name:` with a `source` and a `sink`"),
-        );
+        let names: Vec<String> =
+            files.iter().map(|(it, _)| it.place().source.name.clone()).collect();
+        let problem = ConfigError::new(names.join(", "), "no pipeline is defined");
+        found.error(problem.with_help("write `name:` with a `source` and a `sink`"));
     }
     found.finish(|warnings| Loaded { pipelines, extension, stand_ins, warnings })
 }

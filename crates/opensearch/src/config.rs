@@ -236,7 +236,7 @@ pub enum IndexType {
     #[serde(rename = "custom")]
     Custom,
     /// Nothing. OpenSearch may create it when the first document comes.
-    #[serde(rename = "management_disabled", alias = "management-disabled")]
+    #[serde(rename = "management_disabled")]
     ManagementDisabled,
 }
 

@@ -10,7 +10,9 @@ use pipeline::{
 };
 use serde::Deserialize;
 
-use crate::parts::{Condition, FirstError, Format, Key, each_element, failed, on_element, open};
+use crate::parts::{
+    Condition, FirstError, Format, Key, Tags, each_element, failed, on_element, open,
+};
 
 pub(crate) const FACTORY: Factory = Factory::of::<AddEntries>();
 
@@ -20,6 +22,9 @@ pub(crate) const FACTORY: Factory = Factory::of::<AddEntries>();
 pub(crate) struct Config {
     /// What to add, in order; each sees what the former have added.
     entries: Vec<EntryConfig>,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 /// One thing to add.
@@ -78,7 +83,10 @@ impl TryFrom<String> for ValueExpression {
     }
 }
 
-struct AddEntries(Vec<Entry>);
+struct AddEntries {
+    entries: Vec<Entry>,
+    tags: Tags,
+}
 
 struct Entry {
     place: Place,
@@ -161,7 +169,8 @@ impl Configured for AddEntries {
                 }
             }
         }
-        ConfigError::all(errors).map_or(Ok(AddEntries(entries)), Err)
+        ConfigError::all(errors)
+            .map_or(Ok(AddEntries { entries, tags: config.tags_on_failure }), Err)
     }
 }
 
@@ -234,10 +243,10 @@ fn read_entry(config: EntryConfig, has_value: bool) -> Result<Entry, (&'static s
 impl Processor for AddEntries {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
         let mut errors = FirstError::default();
-        for entry in &self.0 {
+        for entry in &self.entries {
             errors.note(entry.add(event));
         }
-        errors.result().map(|()| Flow::Keep)
+        self.tags.settle(event, errors.result())
     }
 }
 

@@ -10,7 +10,8 @@ use pipeline::{
 use serde::Deserialize;
 
 use crate::parts::{
-    Condition, Digits, Key, Tags, Type, convert, date::DateReader, date::Zone, each_element, open,
+    Condition, Digits, Key, Tags, Type, all, convert, date::DateReader, date::Zone, each_element,
+    open,
 };
 
 pub(crate) const FACTORY: Factory = Factory::of::<ConvertType>();
@@ -95,13 +96,11 @@ impl Configured for ConvertType {
                 What::Keys { keys, to: config.to, scale: config.scale }
             }
             (None, None, Some(coerce)) => {
-                let mut times = Vec::new();
-                for (n, format) in coerce.time_formats.iter().enumerate() {
+                let time = |(n, format): (usize, &String)| {
                     let at = format!("coerce_strings.time_formats[{n}]");
-                    let reader = DateReader::parse(format);
-                    times.push(reader.map_err(|error| settings.problem(&at, error))?);
-                }
-                What::Texts { times }
+                    DateReader::parse(format).map_err(|error| settings.problem(&at, error))
+                };
+                What::Texts { times: all(coerce.time_formats.iter().enumerate().map(time))? }
             }
             _ => {
                 return Err(settings.problem(

@@ -5,7 +5,7 @@ use pipeline::{
 };
 use serde::Deserialize;
 
-use crate::parts::{Condition, FirstError, Key, describe, failed, open};
+use crate::parts::{Condition, FirstError, Key, Tags, describe, failed, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<CopyValues>();
 
@@ -22,6 +22,9 @@ pub(crate) struct Config {
     /// A list that is there already is replaced. Otherwise nothing happens.
     #[serde(default)]
     overwrite_if_to_list_exists: bool,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 /// One field to copy.
@@ -43,6 +46,7 @@ struct Entry {
 struct CopyValues {
     entries: Vec<Entry>,
     lists: Option<Lists>,
+    tags: Tags,
 }
 
 struct Lists {
@@ -85,21 +89,21 @@ impl Configured for CopyValues {
                 ));
             }
         };
-        Ok(CopyValues { entries: config.entries, lists })
+        Ok(CopyValues { entries: config.entries, lists, tags: config.tags_on_failure })
     }
 }
 
 impl Processor for CopyValues {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
         if let Some(lists) = &self.lists {
-            self.copy_list(lists, event)?;
-            return Ok(Flow::Keep);
+            let result = self.copy_list(lists, event);
+            return self.tags.settle(event, result);
         }
         let mut errors = FirstError::default();
         for entry in &self.entries {
             errors.note(entry.copy(event));
         }
-        errors.result().map(|()| Flow::Keep)
+        self.tags.settle(event, errors.result())
     }
 }
 

@@ -12,7 +12,7 @@ use pipeline::{
 use serde::Deserialize;
 
 use crate::parts::{
-    Condition, Digits, Key, Tags,
+    Condition, Digits, Key, Tags, all,
     date::{DateReader, DateWriter, Epoch, Zone, utc},
     describe, failed, open,
 };
@@ -156,16 +156,13 @@ impl Configured for Date {
 
 impl From {
     fn build(config: Match, zone: TimeZone, settings: &Settings) -> Result<From, ConfigError> {
-        let (mut epochs, mut readers) = (Vec::new(), Vec::new());
-        for (n, pattern) in config.patterns.iter().enumerate() {
-            if let Some(epoch) = Epoch::named(pattern) {
-                epochs.push(epoch);
-                continue;
-            }
-            let reader = DateReader::parse(pattern)
-                .map_err(|problem| settings.problem(&format!("match[0].patterns[{n}]"), problem))?;
-            readers.push(reader);
-        }
+        let epochs = config.patterns.iter().filter_map(|it| Epoch::named(it)).collect();
+        let texts = config.patterns.iter().enumerate();
+        let texts = texts.filter(|(_, pattern)| Epoch::named(pattern).is_none());
+        let readers = all(texts.map(|(n, pattern)| {
+            DateReader::parse(pattern)
+                .map_err(|problem| settings.problem(&format!("match[0].patterns[{n}]"), problem))
+        }))?;
         Ok(From { key: config.key, epochs, readers, zone })
     }
 

@@ -19,7 +19,7 @@ use pipeline::{
 use serde::Deserialize;
 
 use self::pattern::Dissection;
-use crate::parts::{Condition, Key, Tags, Type, convert, open};
+use crate::parts::{Condition, Key, Tags, Type, all, convert, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<Dissect>();
 
@@ -63,16 +63,16 @@ impl Configured for Dissect {
             Value::Map(map) => Ok(map),
             _ => Err(settings.problem(at, "it must be a map")),
         };
-        let mut dissections = Vec::new();
-        for (name, pattern) in map(config.map, "map")? {
+        let dissection = |(name, pattern): (String, Value)| {
             let at = format!("map.{name}");
             let problem = |problem: String| settings.problem(&at, problem);
             let key = Key::parse(&name).map_err(|error| problem(error.to_string()))?;
             let Value::String(pattern) = pattern else {
                 return Err(problem("it must be a pattern".to_owned()));
             };
-            dissections.push((key, Dissection::parse(&pattern).map_err(problem)?));
-        }
+            Ok((key, Dissection::parse(&pattern).map_err(problem)?))
+        };
+        let dissections = all(map(config.map, "map")?.into_iter().map(dissection))?;
         if dissections.is_empty() {
             return Err(settings
                 .problem("map", "it is empty")

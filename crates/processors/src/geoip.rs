@@ -13,7 +13,7 @@ use pipeline::{
 use serde::Deserialize;
 
 use self::database::Database;
-use crate::parts::{Condition, FirstError, Key, Tags, open};
+use crate::parts::{Condition, FirstError, Key, Tags, all, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<Geoip>();
 
@@ -145,10 +145,9 @@ after:
                 .problem("databases", "no file is named")
                 .with_help("download one from MaxMind and name its path: `databases: {city: …}`"));
         }
-        let mut entries = Vec::new();
-        for (n, entry) in config.entries.into_iter().enumerate() {
-            entries.push(Entry::build(entry, settings, &format!("entries[{n}]"))?);
-        }
+        let entries = config.entries.into_iter().enumerate();
+        let entries =
+            all(entries.map(|(n, it)| Entry::build(it, settings, &format!("entries[{n}]"))))?;
         let mut databases = Vec::new();
         // What is in several files is taken from the first.
         for kind in ["enterprise", "city", "country", "asn"] {

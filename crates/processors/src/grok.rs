@@ -15,7 +15,7 @@ use pipeline::{
 use serde::Deserialize;
 
 use self::compile::Grokker;
-use crate::parts::{Condition, Key, Tags, Type, convert, open, text_of};
+use crate::parts::{Condition, Key, Tags, Type, all, convert, open, text_of};
 
 pub(crate) const FACTORY: Factory = Factory::of::<Grok>();
 
@@ -113,8 +113,7 @@ impl Configured for Grok {
             return Err(settings.problem("match", "it must be a map, of fields and their patterns"));
         };
         let never_give_up = config.timeout_millis == 0;
-        let mut fields = Vec::new();
-        for (name, patterns) in matches {
+        let field = |(name, patterns): (String, Value)| {
             let at = format!("match.{name}");
             let key = Key::parse(&name).map_err(|it| settings.problem(&at, it.to_string()))?;
             let patterns = match patterns {
@@ -127,9 +126,9 @@ impl Configured for Grok {
                 Grokker::compile(&text_of(pattern), &library, named, never_give_up)
                     .map_err(|problem| settings.problem(&format!("{at}[{n}]"), problem))
             };
-            let patterns = patterns.iter().enumerate().map(compile);
-            fields.push((key, patterns.collect::<Result<Vec<_>, _>>()?));
-        }
+            Ok((key, all(patterns.iter().enumerate().map(compile))?))
+        };
+        let fields = all(matches.into_iter().map(field))?;
         if fields.is_empty() {
             return Err(settings
                 .problem("match", "it is empty")

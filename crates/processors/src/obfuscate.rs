@@ -11,7 +11,7 @@ use pipeline::{
 use serde::Deserialize;
 use sha2::{Digest, Sha512};
 
-use crate::parts::{Condition, Key, Pattern, Tags, describe, failed, open, text_of};
+use crate::parts::{Condition, Key, Pattern, Tags, all, describe, failed, open, text_of};
 
 pub(crate) const FACTORY: Factory = Factory::of::<Obfuscate>();
 
@@ -49,6 +49,9 @@ pub(crate) struct Config {
     /// What an event is marked with if no pattern matches.
     #[serde(default)]
     tags_on_match_failure: Tags,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 /// How to hide something: one of the two.
@@ -115,7 +118,8 @@ struct Obfuscate {
     patterns: Vec<Pattern>,
     action: Action,
     when: Condition,
-    tags: Tags,
+    on_no_match: Tags,
+    on_failure: Tags,
 }
 
 enum Action {
@@ -145,8 +149,7 @@ impl Configured for Obfuscate {
     type Config = Config;
 
     fn build(config: Config, settings: &Settings) -> Result<Self, ConfigError> {
-        let mut patterns = Vec::new();
-        for (n, text) in config.patterns.iter().enumerate() {
+        let pattern = |(n, text): (usize, &String)| {
             let at = format!("patterns[{n}]");
             let source = match COMMON.iter().find(|(name, _)| name == text) {
                 Some((_, source)) => *source,
@@ -156,12 +159,13 @@ impl Configured for Obfuscate {
                         .problem(&at, format!("there is no pattern `{text}`"))
                         .with_help(format!("there are {}", names.join(", "))));
                 }
-                None => text,
+                None => text.as_str(),
             };
             let word = format!("\\b(?:{source})\\b");
             let source = if config.single_word_only { &word } else { source };
-            patterns.push(Pattern::new(source).map_err(|error| settings.problem(&at, error))?);
-        }
+            Pattern::new(source).map_err(|error| settings.problem(&at, error))
+        };
+        let patterns = all(config.patterns.iter().enumerate().map(pattern))?;
         let action = match (config.action.mask, config.action.hash) {
             (Some(_), Some(_)) => {
                 let problem = "exactly one of `mask` and `hash` must be there";
@@ -176,7 +180,8 @@ impl Configured for Obfuscate {
             patterns,
             action,
             when: config.obfuscate_when,
-            tags: config.tags_on_match_failure,
+            on_no_match: config.tags_on_match_failure,
+            on_failure: config.tags_on_failure,
         })
     }
 }
@@ -221,23 +226,29 @@ impl Processor for Obfuscate {
         if !self.when.holds(event)? {
             return Ok(Flow::Keep);
         }
-        let fields = open(event)?;
-        let value = match self.source.get(fields) {
-            None | Some(Value::Null) => return Ok(Flow::Keep),
-            Some(value) => value,
-        };
-        let salt = self.salt(fields)?;
-        let mut any = self.patterns.is_empty();
-        let hidden = self.hide(value, &salt, &mut any)?;
-        self.target.as_ref().unwrap_or(&self.source).put(fields, hidden)?;
-        if !any {
-            self.tags.mark(event);
+        match self.obfuscate(open(event)?) {
+            Ok(true) => {}
+            Ok(false) => self.on_no_match.mark(event),
+            Err(error) => return self.on_failure.settle(event, Err(error)),
         }
         Ok(Flow::Keep)
     }
 }
 
 impl Obfuscate {
+    /// Hides what is to be hidden; says whether there was anything.
+    fn obfuscate(&self, fields: &mut Map) -> Result<bool, ProcessError> {
+        let value = match self.source.get(fields) {
+            None | Some(Value::Null) => return Ok(true),
+            Some(value) => value,
+        };
+        let salt = self.salt(fields)?;
+        let mut any = self.patterns.is_empty();
+        let hidden = self.hide(value, &salt, &mut any)?;
+        self.target.as_ref().unwrap_or(&self.source).put(fields, hidden)?;
+        Ok(any)
+    }
+
     fn salt(&self, fields: &Map) -> Result<String, ProcessError> {
         match &self.action {
             Action::Mask(_) => Ok(String::new()),

@@ -21,6 +21,9 @@ use Parity::{Added, Differs, No, Yes};
 const EXACT: Parity = Differs("all digits are kept, where Data Prepper rounds or wraps");
 const DEAD_LETTER: Parity =
     Differs("without tags, an event that fails goes to the dead letters, and is not let through");
+const MARKS: Parity = Added("marks an event that fails; without it, it goes to the dead letters");
+const WHEN: Parity = Added("only for these events");
+const OLD: Parity = Differs("the old spelling; accepted with a warning");
 const NO_EFFECT: Parity = Differs("accepted; has no effect, as the processor's page says");
 
 /// The options of every processor; of entries, mappings and actions as `entries.key`.
@@ -42,13 +45,23 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("entries.evaluate_when_on_element", Yes),
             ("entries.flatten_key", Yes),
             ("entries.disable_root_keys", Yes),
+            ("tags_on_failure", MARKS),
         ],
     ),
     (
         "aggregate",
         &[
             ("identification_keys", Yes),
-            ("action", Differs("sums are exact; tail_sampler decides by the keys of the group")),
+            ("action", Yes),
+            ("action.append", Yes),
+            ("action.count", Yes),
+            ("action.histogram", Yes),
+            ("action.percent_sampler", Yes),
+            ("action.put_all", Yes),
+            ("action.rate_limiter", Yes),
+            ("action.remove_duplicates", Yes),
+            ("action.sum", Differs("it is exact")),
+            ("action.tail_sampler", Differs("it decides by the keys of the group")),
             ("group_duration", Yes),
             ("local_mode", NO_EFFECT),
             ("aggregate_when", Differs("other events go on; none ends silently")),
@@ -66,11 +79,12 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("type", EXACT),
             ("scale", Yes),
             ("null_conversion_values", Yes),
-            ("null_values", Yes),
+            ("null_values", OLD),
             ("coerce_strings", Yes),
             ("iterate_on", Yes),
             ("tags_on_failure", DEAD_LETTER),
             ("convert_when", Yes),
+            ("coerce_strings.time_formats", Yes),
         ],
     ),
     (
@@ -84,6 +98,7 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("from_list", Yes),
             ("to_list", Yes),
             ("overwrite_if_to_list_exists", Yes),
+            ("tags_on_failure", MARKS),
         ],
     ),
     (
@@ -112,9 +127,11 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("destination_timezone", Differs("UTC unless set, not the zone of the machine")),
             ("locale", Differs("only English is known")),
             ("origination_timestamp_to_metadata", Yes),
-            ("to_origination_metadata", Yes),
+            ("to_origination_metadata", OLD),
             ("date_when", Yes),
             ("tags_on_failure", Added("marks an event whose time cannot be read")),
+            ("match.key", Yes),
+            ("match.patterns", Yes),
         ],
     ),
     (
@@ -132,6 +149,13 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("iterate_on", Yes),
             ("delete_from_element_when", Yes),
             ("entries", Yes),
+            ("tags_on_failure", MARKS),
+            ("entries.with_keys", Yes),
+            ("entries.with_keys_regex", Yes),
+            ("entries.exclude_from_delete", Yes),
+            ("entries.delete_when", Yes),
+            ("entries.iterate_on", Yes),
+            ("entries.delete_from_element_when", Yes),
         ],
     ),
     (
@@ -166,9 +190,9 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("source", Yes),
             ("target", Yes),
             ("remove_source_keys", Yes),
-            ("remove_processed_fields", Yes),
+            ("remove_processed_fields", OLD),
             ("remove_list_elements", Yes),
-            ("remove_list_indices", Yes),
+            ("remove_list_indices", OLD),
             ("remove_brackets", Yes),
             ("exclude_keys", Yes),
             ("flatten_separator", Yes),
@@ -257,7 +281,7 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("tags_on_failure", DEAD_LETTER),
         ],
     ),
-    ("lowercase_string", &[("with_keys", Yes)]),
+    ("lowercase_string", &[("with_keys", Yes), ("lowercase_string_when", WHEN)]),
     (
         "map_to_list",
         &[
@@ -283,6 +307,14 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("single_word_only", Yes),
             ("obfuscate_when", Yes),
             ("tags_on_match_failure", Yes),
+            ("tags_on_failure", MARKS),
+            ("action.mask", Yes),
+            ("action.mask.mask_character", Yes),
+            ("action.mask.mask_character_length", Yes),
+            ("action.hash", Yes),
+            ("action.hash.salt", Differs("needed, unless there is `salt_key`")),
+            ("action.hash.salt_key", Yes),
+            ("action.hash.format", Yes),
         ],
     ),
     ("parse_ion", PARSE),
@@ -307,6 +339,7 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("entries.overwrite_if_to_key_exists", Yes),
             ("entries.rename_when", Yes),
             ("transform_key", Yes),
+            ("tags_on_failure", MARKS),
         ],
     ),
     (
@@ -326,9 +359,19 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("include_keys_regex", Yes),
             ("include_keys_regex_pointer", Yes),
             ("select_when", Yes),
+            ("tags_on_failure", MARKS),
         ],
     ),
-    ("split_event", &[("field", Yes), ("delimiter", Yes), ("delimiter_regex", Yes)]),
+    (
+        "split_event",
+        &[
+            ("field", Yes),
+            ("delimiter", Yes),
+            ("delimiter_regex", Yes),
+            ("split_event_when", WHEN),
+            ("tags_on_failure", MARKS),
+        ],
+    ),
     (
         "split_string",
         &[
@@ -337,9 +380,10 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("entries.delimiter", Yes),
             ("entries.delimiter_regex", Yes),
             ("entries.split_when", Yes),
+            ("tags_on_failure", MARKS),
         ],
     ),
-    ("string_converter", &[("upper_case", Yes)]),
+    ("string_converter", &[("upper_case", Yes), ("string_converter_when", WHEN)]),
     (
         "substitute_string",
         &[
@@ -348,6 +392,7 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("entries.from", Yes),
             ("entries.to", Yes),
             ("entries.substitute_when", Yes),
+            ("tags_on_failure", MARKS),
         ],
     ),
     (
@@ -359,9 +404,18 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("file", Yes),
             ("file.name", Yes),
             ("file.aws", No("a processor does no I/O while it runs; name a local file")),
+            ("tags_on_failure", MARKS),
+            ("mappings.targets.target", Yes),
+            ("mappings.targets.map", Yes),
+            ("mappings.targets.regex", Yes),
+            ("mappings.targets.regex.patterns", Yes),
+            ("mappings.targets.regex.exact", Yes),
+            ("mappings.targets.default", Yes),
+            ("mappings.targets.type", Yes),
+            ("mappings.targets.translate_when", Yes),
         ],
     ),
-    ("trim_string", &[("with_keys", Yes)]),
+    ("trim_string", &[("with_keys", Yes), ("trim_string_when", WHEN)]),
     (
         "truncate",
         &[
@@ -373,7 +427,7 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("entries.truncate_when", Yes),
         ],
     ),
-    ("uppercase_string", &[("with_keys", Yes)]),
+    ("uppercase_string", &[("with_keys", Yes), ("uppercase_string_when", WHEN)]),
     (
         "user_agent",
         &[
@@ -382,6 +436,7 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("exclude_original", Yes),
             ("cache_size", NO_EFFECT),
             ("tags_on_parse_failure", DEAD_LETTER),
+            ("user_agent_when", WHEN),
         ],
     ),
     (
@@ -396,7 +451,10 @@ pub const PARITY: &[(&str, &[(&str, Parity)])] = &[
             ("tags_on_failure", DEAD_LETTER),
         ],
     ),
-    ("write_json", &[("source", Yes), ("target", Yes)]),
+    (
+        "write_json",
+        &[("source", Yes), ("target", Yes), ("write_json_when", WHEN), ("tags_on_failure", MARKS)],
+    ),
 ];
 
 const PARSE: &[(&str, Parity)] = &[
@@ -423,3 +481,16 @@ const PARSE_JSON: &[(&str, Parity)] = &[
     ("tags_on_failure", DEAD_LETTER),
     ("handle_failed_events", Yes),
 ];
+
+/// The options of processors that are described with them, and have no place here.
+pub const ABSENT: &[(&str, &[&str])] = &[(
+    "anomaly_detector",
+    &[
+        "keys",
+        "mode",
+        "mode.random_cut_forest",
+        "identification_keys",
+        "verbose",
+        "cardinality_limit",
+    ],
+)];

@@ -17,7 +17,7 @@ mod replacement;
 mod split;
 mod tags;
 
-use pipeline::{Event, Map, ProcessError, Value};
+use pipeline::{ConfigError, Event, Map, ProcessError, Value};
 
 pub(crate) use self::{
     alone::alone,
@@ -33,6 +33,20 @@ pub(crate) use self::{
     split::{delimiter, split},
     tags::Tags,
 };
+
+/// All parts of a setting, or every mistake in them.
+pub(crate) fn all<T>(
+    parts: impl IntoIterator<Item = Result<T, ConfigError>>,
+) -> Result<Vec<T>, ConfigError> {
+    let (mut good, mut errors) = (Vec::new(), Vec::new());
+    for part in parts {
+        match part {
+            Ok(part) => good.push(part),
+            Err(error) => errors.push(error),
+        }
+    }
+    ConfigError::all(errors).map_or(Ok(good), Err)
+}
 
 /// The fields of an event, opened if they were not.
 pub(crate) fn open(event: &mut Event) -> Result<&mut Map, ProcessError> {

@@ -8,7 +8,7 @@ use pipeline::{
 };
 use serde::Deserialize;
 
-use crate::parts::{Condition, FirstError, Key, Pattern, open};
+use crate::parts::{Condition, FirstError, Key, Pattern, Tags, all, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<RenameKeys>();
 
@@ -21,6 +21,9 @@ pub(crate) struct Config {
     entries: Vec<EntryConfig>,
     /// What to do with the names of all fields, however deep.
     transform_key: Option<Transform>,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 /// One field to rename.
@@ -56,7 +59,7 @@ enum Transform {
 }
 
 enum RenameKeys {
-    Entries(Vec<Entry>),
+    Entries(Vec<Entry>, Tags),
     All(Transform),
 }
 
@@ -100,8 +103,7 @@ impl Configured for RenameKeys {
             }
             (None, false) => {}
         }
-        let mut entries = Vec::new();
-        for (n, entry) in config.entries.into_iter().enumerate() {
+        let entry = |(n, entry): (usize, EntryConfig)| {
             let at = format!("entries[{n}]");
             let from =
                 match (entry.from_key, entry.from_key_regex) {
@@ -118,9 +120,10 @@ impl Configured for RenameKeys {
                 };
             let EntryConfig { to_key, overwrite_if_to_key_exists, rename_when, .. } = entry;
             let overwrite = overwrite_if_to_key_exists;
-            entries.push(Entry { from, to: to_key, overwrite, when: rename_when });
-        }
-        Ok(RenameKeys::Entries(entries))
+            Ok(Entry { from, to: to_key, overwrite, when: rename_when })
+        };
+        let entries = all(config.entries.into_iter().enumerate().map(entry))?;
+        Ok(RenameKeys::Entries(entries, config.tags_on_failure))
     }
 }
 
@@ -129,12 +132,12 @@ impl Processor for RenameKeys {
         match self {
             RenameKeys::All(Transform::None) => {}
             RenameKeys::All(transform) => transform.apply(open(event)?),
-            RenameKeys::Entries(entries) => {
+            RenameKeys::Entries(entries, tags) => {
                 let mut errors = FirstError::default();
                 for entry in entries {
                     errors.note(entry.rename(event));
                 }
-                errors.result()?;
+                return tags.settle(event, errors.result());
             }
         }
         Ok(Flow::Keep)

@@ -3,7 +3,7 @@
 use pipeline::{ConfigError, Configured, Event, Factory, Flow, ProcessError, Processor, Settings};
 use serde::Deserialize;
 
-use crate::parts::{Condition, FirstError, Key, Pattern, Replacement, replace_all};
+use crate::parts::{Condition, FirstError, Key, Pattern, Replacement, all, replace_all};
 
 pub(crate) const FACTORY: Factory = Factory::of::<ReplaceString>();
 
@@ -52,16 +52,16 @@ after:    [{ price: USD 10.50 }]
         if config.entries.is_empty() {
             return Err(settings.problem("entries", "there are none").with_help("add one"));
         }
-        let mut entries = Vec::new();
-        for (n, entry) in config.entries.into_iter().enumerate() {
+        let entry = |(n, entry): (usize, EntryConfig)| {
             let at = format!("entries[{n}].from");
             if entry.from.is_empty() {
                 return Err(settings.problem(&at, "it is empty"));
             }
             let from = Pattern::literal(&entry.from).map_err(|it| settings.problem(&at, it))?;
             let to = Replacement::literal(&entry.to);
-            entries.push(Entry { source: entry.source, from, to, when: entry.replace_when });
-        }
+            Ok(Entry { source: entry.source, from, to, when: entry.replace_when })
+        };
+        let entries = all(config.entries.into_iter().enumerate().map(entry))?;
         Ok(ReplaceString(entries))
     }
 }

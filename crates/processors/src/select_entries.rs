@@ -5,7 +5,7 @@ use pipeline::{
 };
 use serde::Deserialize;
 
-use crate::parts::{Condition, Key, Pattern, open};
+use crate::parts::{Condition, Key, Pattern, Tags, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<SelectEntries>();
 
@@ -24,6 +24,9 @@ pub(crate) struct Config {
     /// Only for these events; others keep all their fields.
     #[serde(default)]
     select_when: Condition,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 struct SelectEntries {
@@ -31,6 +34,7 @@ struct SelectEntries {
     patterns: Vec<Pattern>,
     below: Option<Key>,
     when: Condition,
+    tags: Tags,
 }
 
 impl Configured for SelectEntries {
@@ -63,6 +67,7 @@ impl Configured for SelectEntries {
             patterns,
             below: config.include_keys_regex_pointer,
             when: config.select_when,
+            tags: config.tags_on_failure,
         })
     }
 }
@@ -72,7 +77,13 @@ impl Processor for SelectEntries {
         if !self.when.holds(event)? {
             return Ok(Flow::Keep);
         }
-        let fields = open(event)?;
+        let result = self.select(open(event)?);
+        self.tags.settle(event, result)
+    }
+}
+
+impl SelectEntries {
+    fn select(&self, fields: &mut Map) -> Result<(), ProcessError> {
         let mut selected = Map::default();
         let mut keep = |key: &Key| match key.get(fields) {
             // A list on the way is kept as a map of what was named in it, as in Data Prepper.
@@ -86,11 +97,9 @@ impl Processor for SelectEntries {
             keep(&key)?;
         }
         *fields = selected;
-        Ok(Flow::Keep)
+        Ok(())
     }
-}
 
-impl SelectEntries {
     fn matching(&self, fields: &Map) -> Result<Vec<Key>, ProcessError> {
         let parent = match &self.below {
             None => fields,

@@ -12,7 +12,7 @@ use pipeline::{
 };
 use serde::Deserialize;
 
-use crate::parts::{Key, Pattern, delimiter, open, split};
+use crate::parts::{Condition, Key, Pattern, Tags, delimiter, open, split};
 
 pub(crate) const FACTORY: Factory = Factory::of::<SplitEvent>();
 
@@ -26,11 +26,19 @@ pub(crate) struct Config {
     delimiter: Option<String>,
     /// In its place: a pattern.
     delimiter_regex: Option<Pattern>,
+    /// Only for these events.
+    #[serde(default)]
+    split_event_when: Condition,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 struct SplitEvent {
     field: Key,
     delimiter: Option<Pattern>,
+    when: Condition,
+    tags: Tags,
 }
 
 impl Configured for SplitEvent {
@@ -48,12 +56,29 @@ impl Configured for SplitEvent {
     fn build(config: Config, settings: &Settings) -> Result<Self, ConfigError> {
         let delimiter = delimiter(config.delimiter, config.delimiter_regex)
             .map_err(|problem| settings.problem("delimiter", problem))?;
-        Ok(SplitEvent { field: config.field, delimiter })
+        Ok(SplitEvent {
+            field: config.field,
+            delimiter,
+            when: config.split_event_when,
+            tags: config.tags_on_failure,
+        })
     }
 }
 
 impl Processor for SplitEvent {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
+        if !self.when.holds(event)? {
+            return Ok(Flow::Keep);
+        }
+        match self.split(event) {
+            Err(error) => self.tags.settle(event, Err(error)),
+            done => done,
+        }
+    }
+}
+
+impl SplitEvent {
+    fn split(&self, event: &mut Event) -> Result<Flow, ProcessError> {
         let fields = open(event)?;
         let parts: Vec<Value> = match (self.field.get(fields), &self.delimiter) {
             (Some(Value::String(text)), Some(delimiter)) => {

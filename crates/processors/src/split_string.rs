@@ -7,7 +7,7 @@ use pipeline::{
 };
 use serde::Deserialize;
 
-use crate::parts::{Condition, FirstError, Key, Pattern, delimiter, open, split};
+use crate::parts::{Condition, FirstError, Key, Pattern, Tags, all, delimiter, open, split};
 
 pub(crate) const FACTORY: Factory = Factory::of::<SplitString>();
 
@@ -17,6 +17,9 @@ pub(crate) const FACTORY: Factory = Factory::of::<SplitString>();
 pub(crate) struct Config {
     /// What to split, in order.
     entries: Vec<EntryConfig>,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 /// One field to split.
@@ -34,7 +37,10 @@ struct EntryConfig {
     split_when: Condition,
 }
 
-struct SplitString(Vec<Entry>);
+struct SplitString {
+    entries: Vec<Entry>,
+    tags: Tags,
+}
 
 struct Entry {
     source: Key,
@@ -55,8 +61,7 @@ after:    [{ tags: [a, b, "", c], words: [one, two] }]
         if config.entries.is_empty() {
             return Err(settings.problem("entries", "there are none").with_help("add one"));
         }
-        let mut entries = Vec::new();
-        for (n, entry) in config.entries.into_iter().enumerate() {
+        let entry = |(n, entry): (usize, EntryConfig)| {
             let at = format!("entries[{n}]");
             let delimiter = delimiter(entry.delimiter, entry.delimiter_regex)
                 .map_err(|problem| settings.problem(&at, problem))?;
@@ -64,19 +69,20 @@ after:    [{ tags: [a, b, "", c], words: [one, two] }]
                 let problem = "exactly one of `delimiter` and `delimiter_regex` must be there";
                 return Err(settings.problem(&at, problem));
             };
-            entries.push(Entry { source: entry.source, delimiter, when: entry.split_when });
-        }
-        Ok(SplitString(entries))
+            Ok(Entry { source: entry.source, delimiter, when: entry.split_when })
+        };
+        let entries = all(config.entries.into_iter().enumerate().map(entry))?;
+        Ok(SplitString { entries, tags: config.tags_on_failure })
     }
 }
 
 impl Processor for SplitString {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
         let mut errors = FirstError::default();
-        for entry in &self.0 {
+        for entry in &self.entries {
             errors.note(entry.split(event));
         }
-        errors.result().map(|()| Flow::Keep)
+        self.tags.settle(event, errors.result())
     }
 }
 

@@ -6,7 +6,7 @@ use pipeline::{
 };
 use serde::Deserialize;
 
-use crate::parts::open;
+use crate::parts::{Condition, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<StringConverter>();
 
@@ -17,6 +17,9 @@ pub(crate) struct Config {
     /// Makes them upper case; otherwise lower case.
     #[serde(default = "yes")]
     upper_case: bool,
+    /// Only for these events.
+    #[serde(default)]
+    string_converter_when: Condition,
 }
 
 fn yes() -> bool {
@@ -41,6 +44,9 @@ after:    [{ name: ada, tags: [a, { B: c }] }]
 
 impl Processor for StringConverter {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
+        if !self.0.string_converter_when.holds(event)? {
+            return Ok(Flow::Keep);
+        }
         open(event)?.values_mut().for_each(|value| self.convert(value));
         Ok(Flow::Keep)
     }

@@ -3,7 +3,7 @@
 use pipeline::{ConfigError, Configured, Event, Factory, Flow, ProcessError, Processor, Settings};
 use serde::Deserialize;
 
-use crate::parts::{Condition, FirstError, Key, Pattern, Replacement, replace_all};
+use crate::parts::{Condition, FirstError, Key, Pattern, Replacement, Tags, all, replace_all};
 
 pub(crate) const FACTORY: Factory = Factory::of::<SubstituteString>();
 
@@ -13,6 +13,9 @@ pub(crate) const FACTORY: Factory = Factory::of::<SubstituteString>();
 pub(crate) struct Config {
     /// What to replace, in order.
     entries: Vec<EntryConfig>,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 /// One pattern to replace.
@@ -30,7 +33,10 @@ struct EntryConfig {
     substitute_when: Condition,
 }
 
-struct SubstituteString(Vec<Entry>);
+struct SubstituteString {
+    entries: Vec<Entry>,
+    tags: Tags,
+}
 
 struct Entry {
     source: Key,
@@ -52,24 +58,24 @@ after:    [{ name: Ada Lovelace }]
         if config.entries.is_empty() {
             return Err(settings.problem("entries", "there are none").with_help("add one"));
         }
-        let mut entries = Vec::new();
-        for (n, entry) in config.entries.into_iter().enumerate() {
+        let entry = |(n, entry): (usize, EntryConfig)| {
             let to = Replacement::parse(&entry.to, &entry.from)
                 .map_err(|problem| settings.problem(&format!("entries[{n}].to"), problem))?;
             let EntryConfig { source, from, substitute_when: when, .. } = entry;
-            entries.push(Entry { source, from, to, when });
-        }
-        Ok(SubstituteString(entries))
+            Ok(Entry { source, from, to, when })
+        };
+        let entries = all(config.entries.into_iter().enumerate().map(entry))?;
+        Ok(SubstituteString { entries, tags: config.tags_on_failure })
     }
 }
 
 impl Processor for SubstituteString {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
         let mut errors = FirstError::default();
-        for Entry { source, from, to, when } in &self.0 {
+        for Entry { source, from, to, when } in &self.entries {
             errors.note(replace_all(event, when, source, from, to));
         }
-        errors.result().map(|()| Flow::Keep)
+        self.tags.settle(event, errors.result())
     }
 }
 

@@ -16,7 +16,7 @@ use pipeline::{
 use serde::Deserialize;
 
 use self::table::Table;
-use crate::parts::{Condition, FirstError, Key, Type, convert, open, text_of};
+use crate::parts::{Condition, FirstError, Key, Tags, Type, all, convert, open, text_of};
 
 pub(crate) const FACTORY: Factory = Factory::of::<Translate>();
 
@@ -29,6 +29,9 @@ pub(crate) struct Config {
     mappings: Vec<MappingConfig>,
     /// A file with more mappings. Where it has the same source and target, what is here wins.
     file: Option<FileConfig>,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 /// A local file of mappings.
@@ -105,7 +108,10 @@ fn string() -> Type {
     Type::String
 }
 
-struct Translate(Vec<Mapping>);
+struct Translate {
+    mappings: Vec<Mapping>,
+    tags: Tags,
+}
 
 struct Mapping {
     /// The way to the map, or to the list of maps, the fields are in.
@@ -143,10 +149,9 @@ impl Configured for Translate {
     type Config = Config;
 
     fn build(config: Config, settings: &Settings) -> Result<Self, ConfigError> {
-        let mut mappings = Vec::new();
-        for (n, mapping) in config.mappings.into_iter().enumerate() {
-            mappings.push(Mapping::build(mapping, settings, &format!("mappings[{n}]"))?);
-        }
+        let mappings = config.mappings.into_iter().enumerate();
+        let mut mappings =
+            all(mappings.map(|(n, it)| Mapping::build(it, settings, &format!("mappings[{n}]"))))?;
         if let Some(file) = config.file {
             if file.aws.is_some() {
                 return Err(settings
@@ -176,7 +181,7 @@ impl Configured for Translate {
         if mappings.is_empty() {
             return Err(settings.problem("", "at least one of `mappings` and `file` must be there"));
         }
-        Ok(Translate(mappings))
+        Ok(Translate { mappings, tags: config.tags_on_failure })
     }
 }
 
@@ -202,7 +207,7 @@ impl Mapping {
         let targets = config.targets.into_iter().enumerate();
         let targets =
             targets.map(|(n, it)| Target::build(it, settings, &format!("{at}.targets[{n}]")));
-        Ok(Mapping { parent, names, targets: targets.collect::<Result<_, _>>()? })
+        Ok(Mapping { parent, names, targets: all(targets)? })
     }
 }
 
@@ -254,12 +259,12 @@ fn entries(map: Option<Value>, settings: &Settings, at: &str) -> Result<Map, Con
 impl Processor for Translate {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
         let mut errors = FirstError::default();
-        for mapping in &self.0 {
+        for mapping in &self.mappings {
             for target in &mapping.targets {
                 errors.note(mapping.translate(target, event));
             }
         }
-        errors.result().map(|()| Flow::Keep)
+        self.tags.settle(event, errors.result())
     }
 }
 

@@ -3,7 +3,7 @@
 use pipeline::{ConfigError, Configured, Event, Factory, Flow, ProcessError, Processor, Settings};
 use serde::Deserialize;
 
-use crate::parts::{Key, change_texts, open};
+use crate::parts::{Condition, Key, change_texts, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<TrimString>();
 
@@ -13,6 +13,9 @@ pub(crate) const FACTORY: Factory = Factory::of::<TrimString>();
 pub(crate) struct Config {
     /// The fields to change; in a list, every text. What is missing or not a text is left alone.
     with_keys: Vec<Key>,
+    /// Only for these events.
+    #[serde(default)]
+    trim_string_when: Condition,
 }
 
 struct TrimString(Config);
@@ -36,6 +39,9 @@ after:    [{ name: Ada, tags: [a, 1] }]
 
 impl Processor for TrimString {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
+        if !self.0.trim_string_when.holds(event)? {
+            return Ok(Flow::Keep);
+        }
         let fields = open(event)?;
         for key in &self.0.with_keys {
             change_texts(key, fields, &|text| {

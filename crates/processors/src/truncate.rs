@@ -7,7 +7,7 @@ use pipeline::{
 };
 use serde::Deserialize;
 
-use crate::parts::{Condition, Key, open};
+use crate::parts::{Condition, Key, all, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<Truncate>();
 
@@ -56,13 +56,14 @@ impl Configured for Truncate {
         if config.entries.is_empty() {
             return Err(settings.problem("entries", "there are none").with_help("add one"));
         }
-        for (n, entry) in config.entries.iter().enumerate() {
+        let entry = |(n, entry): (usize, Entry)| {
             if entry.start_at.is_none() && entry.length.is_none() {
                 let problem = "at least one of `start_at` and `length` must be there";
                 return Err(settings.problem(&format!("entries[{n}]"), problem));
             }
-        }
-        Ok(Truncate(config.entries))
+            Ok(entry)
+        };
+        all(config.entries.into_iter().enumerate().map(entry)).map(Truncate)
     }
 }
 

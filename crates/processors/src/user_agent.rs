@@ -12,7 +12,7 @@ use pipeline::{
 use serde::Deserialize;
 
 use self::rules::Rules;
-use crate::parts::{Key, Tags, describe, failed, open};
+use crate::parts::{Condition, Key, Tags, describe, failed, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<UserAgent>();
 
@@ -33,6 +33,9 @@ pub(crate) struct Config {
     /// What an event is marked with if the source is no text.
     #[serde(default)]
     tags_on_parse_failure: Tags,
+    /// Only for these events.
+    #[serde(default)]
+    user_agent_when: Condition,
 }
 
 fn user_agent() -> Key {
@@ -71,6 +74,9 @@ after:
 
 impl Processor for UserAgent {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
+        if !self.config.user_agent_when.holds(event)? {
+            return Ok(Flow::Keep);
+        }
         let result = self.recognise(open(event)?);
         self.config.tags_on_parse_failure.settle(event, result)
     }

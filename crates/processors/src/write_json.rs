@@ -5,7 +5,7 @@ use pipeline::{
 };
 use serde::Deserialize;
 
-use crate::parts::{Key, open};
+use crate::parts::{Condition, Key, Tags, open};
 
 pub(crate) const FACTORY: Factory = Factory::of::<WriteJson>();
 
@@ -17,6 +17,12 @@ pub(crate) struct Config {
     source: Key,
     /// Where the text goes; without it, to where the value was.
     target: Option<Key>,
+    /// Only for these events.
+    #[serde(default)]
+    write_json_when: Condition,
+    /// What an event is marked with if something goes wrong; without it, such an event is set aside.
+    #[serde(default)]
+    tags_on_failure: Tags,
 }
 
 struct WriteJson(Config);
@@ -37,11 +43,13 @@ after:    [{ details: { a: [1.50, x] }, text: '{"a":[1.50,"x"]}' }]
 
 impl Processor for WriteJson {
     fn process(&self, event: &mut Event) -> Result<Flow, ProcessError> {
-        let fields = open(event)?;
-        if let Some(value) = self.0.source.get(fields) {
-            let text = Value::String(value.to_string());
-            self.0.target.as_ref().unwrap_or(&self.0.source).put(fields, text)?;
+        if !self.0.write_json_when.holds(event)? {
+            return Ok(Flow::Keep);
         }
-        Ok(Flow::Keep)
+        let fields = open(event)?;
+        let written = self.0.source.get(fields).map(|value| Value::String(value.to_string()));
+        let target = self.0.target.as_ref().unwrap_or(&self.0.source);
+        let result = written.map_or(Ok(()), |text| target.put(fields, text));
+        self.0.tags_on_failure.settle(event, result)
     }
 }

@@ -261,7 +261,9 @@ impl<'a> Cursor<'a> {
         Malformed { at: self.at }
     }
 
-    /// From inside a string to past its closing quote; returns where that quote is.
+    /// From inside a string to past its closing quote; returns where that quote is. A control
+    /// character must be escaped: texts are copied as they stand, and a line break in one would end
+    /// the line of a bulk request.
     #[inline]
     fn string_end(&mut self) -> Result<usize> {
         let mut at = self.at;
@@ -269,7 +271,9 @@ impl<'a> Cursor<'a> {
             // Eight bytes at a time: a byte of the word is zero where the text has what we look for.
             while let Some(chunk) = self.text.get(at..at + 8) {
                 let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-                let found = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ BACKSLASHES);
+                let found = zero_bytes(word ^ QUOTES)
+                    | zero_bytes(word ^ BACKSLASHES)
+                    | control_bytes(word);
                 if found != 0 {
                     at += (found.trailing_zeros() / 8) as usize;
                     break;
@@ -281,8 +285,13 @@ impl<'a> Cursor<'a> {
                     self.at = at + 1;
                     return Ok(at);
                 }
-                Some(b'\\') => at += 2,
-                Some(_) => at += 1,
+                // What is escaped is looked at by whoever undoes it.
+                Some(b'\\') => match self.text.get(at + 1) {
+                    Some(b' '..) | None => at += 2,
+                    Some(_) => return Err(Malformed { at }),
+                },
+                Some(b' '..) => at += 1,
+                Some(_) => return Err(Malformed { at }),
                 None => return Err(Malformed { at: self.text.len() }),
             }
         }
@@ -338,6 +347,12 @@ const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
 #[inline]
 const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGH_BITS
+}
+
+/// The high bit of every byte below a space; of bytes behind such a one, too, perhaps.
+#[inline]
+const fn control_bytes(word: u64) -> u64 {
+    word.wrapping_sub(ONES * b' ' as u64) & !word & HIGH_BITS
 }
 
 /// The text between the quotes of a JSON string, with its escapes resolved.
@@ -437,63 +452,4 @@ fn next_escape(text: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::{prelude::*, test_runner::TestCaseResult};
-
-    use super::*;
-
-    #[test]
-    fn a_skipped_value_is_returned_as_it_stands() {
-        for (text, value) in [
-            (r#" {"a":["]",{"b":"}\""}]} ,"#, r#"{"a":["]",{"b":"}\""}]}"#),
-            ("12.5e3]", "12.5e3"),
-            ("null", "null"),
-            (r#""\\" x"#, r#""\\""#),
-        ] {
-            assert_eq!(Cursor::new(text.as_bytes()).skip(), Ok(value.as_bytes()), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_end_is_malformed() {
-        for text in ["", "  ", "\"abc", "\"abc\\\"", "{\"a\":", "[1,[2]", "{\"a\"", ","] {
-            assert!(Cursor::new(text.as_bytes()).skip().is_err(), "{text}");
-        }
-        let deep = "[".repeat(DEPTH_MAX + 1) + &"]".repeat(DEPTH_MAX + 1);
-        assert!(Cursor::new(deep.as_bytes()).skip().is_err());
-    }
-
-    #[test]
-    fn escapes_that_are_none_are_refused() {
-        for raw in [r"\", r"\x", r"\u12", r"\u+123", r"\ud800", r"\ud800\u0041", r"\udc00"] {
-            assert!(unescape(raw.as_bytes()).is_err(), "{raw}");
-        }
-    }
-
-    proptest! {
-        /// Any text comes back from the JSON string it was written as, and serde reads the same.
-        #[test]
-        fn a_string_comes_back(text in any::<String>()) {
-            check_a_string_comes_back(&text)?;
-        }
-
-        /// No bytes at all make it panic, and it ends.
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(prop_oneof![
-            prop::sample::select(b"{}[]\":,\\ntf0u".to_vec()), any::<u8>()], 0..64)) {
-            let _ = Cursor::new(&bytes).skip();
-            let _ = unescape(&bytes);
-        }
-    }
-
-    fn check_a_string_comes_back(text: &str) -> TestCaseResult {
-        let mut json = Vec::new();
-        write_string(text, &mut json);
-        let mut cursor = Cursor::new(&json);
-        let raw = cursor.string()?;
-        prop_assert_eq!(unescape(raw)?, text);
-        prop_assert!(cursor.end().is_ok());
-        prop_assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
-        Ok(())
-    }
-}
+mod tests;

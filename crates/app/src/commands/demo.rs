@@ -12,7 +12,10 @@ use http::{Request, header};
 use pipeline::Stop;
 use serde_json::{Value, json};
 
-use super::{run::either, write_addresses};
+use super::{
+    run::{either, end},
+    write_addresses,
+};
 use crate::{
     api::Api,
     cli::{Demo, EndpointArgs},
@@ -39,7 +42,7 @@ pub(super) async fn run(args: Demo) -> Result<(), Failure> {
     let temporary = tempfile::tempdir().map_err(|error| Failure::failed(error.to_string()))?;
     let folder = data_dir.clone().unwrap_or_else(|| temporary.path().to_owned());
     let (end_serving, serving) = Stop::pair();
-    let listener = listen("--api", api.api).await?;
+    let listener = listen("--api", api.api, false).await?;
     let endpoints = Endpoints::start(&args.endpoints, Some(&folder), &serving).await?;
     let dynamodb = format!("http://{}", endpoints.dynamodb);
     let opensearch = format!("http://{}", endpoints.opensearch);
@@ -88,7 +91,7 @@ pub(super) async fn run(args: Demo) -> Result<(), Failure> {
     }
     let _ = running.await;
     end_serving.stop();
-    server.abort();
+    end(server).await;
     endpoints.close().await;
     Ok(())
 }

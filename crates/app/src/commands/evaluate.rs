@@ -1,13 +1,15 @@
 //! `streamdex evaluate`: one expression, one event, one line of JSON.
 
-use std::{io::Read, ops::Range, path::Path};
+use std::{io::Read, ops::Range, path::Path, sync::Arc};
 
+use bytes::Bytes;
 use expression::{EvalError, Expression, ParseError, Template};
-use pipeline::{Document, Event, Map, Value};
+use pipeline::{Document, Event, Map, Origin, Table, Value};
 
 use crate::{
-    cli::{Evaluate, Mode},
+    cli::{Evaluate, EventType, Mode},
     failure::Failure,
+    process::say,
 };
 
 /// What an expression came to.
@@ -21,7 +23,6 @@ struct Wrong {
     span: Option<Range<usize>>,
 }
 
-#[expect(clippy::print_stdout, reason = "the line is what the command is asked for")]
 pub(super) fn run(args: &Evaluate) -> Result<(), Failure> {
     let mut event = Event {
         document: Document::Fields(read_map("--event", args.event.as_deref())?),
@@ -29,11 +30,32 @@ pub(super) fn run(args: &Evaluate) -> Result<(), Failure> {
         ..Event::default()
     };
     event.tags.clone_from(&args.tags);
+    from(&mut event, args.event_type);
     let outcome = evaluate(args.mode, &args.expression, &event);
-    println!("{}", line(args.mode, &outcome));
+    say(&line(args.mode, &outcome));
     match outcome {
         Ok(_) => Ok(()),
         Err(_) => Err(Failure::told()),
+    }
+}
+
+/// Has the event come from somewhere, and be known for nothing else: its metadata is what was given.
+fn from(event: &mut Event, event_type: EventType) {
+    const RECORD: &[u8] = br#"{"Records":[{"eventName":"INSERT","dynamodb":{
+        "ApproximateCreationDateTime":1,"Keys":{"k":{"S":""}},"SequenceNumber":"1"}}]}"#;
+    let path = match event_type {
+        EventType::Event => return,
+        EventType::Stream => pipeline::Path::Stream,
+        EventType::Export => pipeline::Path::Export,
+    };
+    let body = Bytes::from_static(RECORD);
+    let page = wire::stream::page(&body, &mut Vec::new());
+    let Some(record) = page.ok().and_then(|it| it.records.into_iter().next()) else { return };
+    let table =
+        Arc::new(Table { name: String::new(), partition_key: String::new(), sort_key: None });
+    event.origin = Some(Origin { table, body, record, path, version: 0 });
+    for name in Origin::NAMES {
+        event.metadata.entry(name.to_owned()).or_insert(Value::Null);
     }
 }
 
@@ -116,6 +138,23 @@ mod tests {
         };
         let event = Event { document: Document::Fields(fields), ..Event::default() };
         assert_eq!(line(mode, &evaluate(mode, text, &event)), expected, "{text}");
+    }
+
+    #[test]
+    fn an_event_comes_from_where_it_is_said_to() {
+        for (event_type, expected) in [
+            (EventType::Event, r#"{"result":"event"}"#),
+            (EventType::Stream, r#"{"result":"STREAM"}"#),
+            (EventType::Export, r#"{"result":"EXPORT"}"#),
+        ] {
+            let mut event = Event::default();
+            event.metadata.insert("table_name".to_owned(), "books".into());
+            from(&mut event, event_type);
+            let told = |text| line(Mode::Evaluate, &evaluate(Mode::Evaluate, text, &event));
+            assert_eq!(told("getEventType()"), expected);
+            assert_eq!(told(r#"getMetadata("table_name")"#), r#"{"result":"books"}"#);
+            assert_eq!(told(r#"getMetadata("primary_key")"#), r#"{"result":null}"#);
+        }
     }
 
     #[test]

@@ -81,7 +81,7 @@ async fn serve(args: &Serve) -> Result<(), Failure> {
     let name = Environment::of_process().get("API_STAGE").unwrap_or_else(|| "dev".to_owned());
     let stage = Stage { function: function(&clock).await?, name, clock };
     let failed = |error: std::io::Error| Failure::failed(error.to_string());
-    let listener = listen("--listen", args.listen).await?;
+    let listener = listen("--listen", args.listen, false).await?;
     let address = listener.local_addr().map_err(failed)?;
     super::write_addresses(args.addresses.as_deref(), &[("api", format!("http://{address}"))])?;
     info!("http://{address}/{}/_dashboards/app/dev_tools", stage.name);

@@ -16,7 +16,7 @@ pub(super) async fn run(args: Local) -> Result<(), Failure> {
     let EndpointArgs { data_dir, api, .. } = &args.endpoints;
     let (stopper, shutdown) = Stop::pair();
     let stop = either(stop_on_signal(), shutdown);
-    let listener = listen("--api", api.api).await?;
+    let listener = listen("--api", api.api, false).await?;
     let endpoints = Endpoints::start(&args.endpoints, data_dir.as_deref(), &stop).await?;
     let api_address = format!("http://{}", address_of(&listener)?);
     let router = Api::without_pipelines(stopper).router();

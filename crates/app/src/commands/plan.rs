@@ -15,6 +15,7 @@ use crate::{
     cli::Plan,
     failure::{Failure, warn_of},
     plugins::{Built, Surroundings},
+    process::say,
     rehearsal::{Noted, Rehearsal, Write},
     service::{Files, build_all},
 };
@@ -65,18 +66,13 @@ pub(super) async fn run(args: Plan) -> Result<(), Failure> {
     let planner = Planner { pipeline: &built.pipeline, rehearsal, meters: surroundings.meters };
     for line in lines {
         for event in source.events(line) {
-            print(&match event {
+            say(&Value::Map(match event {
                 Ok(event) => planner.plan(event).await,
                 Err(reason) => dead_letter(reason),
-            });
+            }));
         }
     }
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the plan is what the command is asked for")]
-fn print(plan: &Map) {
-    println!("{}", Value::Map(plan.clone()));
 }
 
 /// The pipeline called `name`, or the one that has a source.

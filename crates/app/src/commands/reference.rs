@@ -5,13 +5,13 @@ use std::fs;
 use crate::{
     cli::Reference,
     failure::Failure,
+    process::say,
     reference::{pages, schema},
 };
 
-#[expect(clippy::print_stdout, reason = "the schema, or what was written, is what is asked for")]
 pub(super) fn run(args: &Reference) -> Result<(), Failure> {
     if args.schema {
-        println!("{:#}", schema());
+        say(&format_args!("{:#}", schema()));
         return Ok(());
     }
     let cannot = |error: std::io::Error| {
@@ -20,7 +20,7 @@ pub(super) fn run(args: &Reference) -> Result<(), Failure> {
     fs::create_dir_all(&args.out).map_err(cannot)?;
     for (name, text) in pages() {
         fs::write(args.out.join(name), text).map_err(cannot)?;
-        println!("{}", args.out.join(name).display());
+        say(&args.out.join(name).display());
     }
     Ok(())
 }

@@ -1,23 +1,29 @@
 //! `streamdex run`: pipelines as a service.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws::Environment;
 use pipeline::Stop;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+};
+use tracing::{error, info, warn};
 
 use super::write_addresses;
 use crate::{
     api::Api,
     cli::Run,
-    endpoints::{address_of, serve},
+    endpoints::{address_of, serve, serve_on},
     failure::{Failure, warn_of},
     leases,
     process::{listen, stop_on_signal},
     process_file::ProcessFile,
     service::{Files, NotDone, Service},
 };
+
+/// How long the last answers of the API may take when everything else has stopped.
+const LAST_ANSWERS_MAX: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(args: Run) -> Result<(), Failure> {
     let environment = Environment::of_process();
@@ -27,21 +33,33 @@ pub(super) async fn run(args: Run) -> Result<(), Failure> {
     let process = args.config.as_deref().map(ProcessFile::read).transpose()?.unwrap_or_default();
     let mut address = args.api.api;
     address.set_port(process.port.unwrap_or(address.port()));
-    let listener = listen("--api", address).await?;
-    let files = files.refreshed_for(&loaded);
+    let listener = listen("--api", address, process.basic.is_some()).await?;
     let coordination = leases::choose(&args, process.coordination)?;
     let leases = leases::open(coordination, &args.data_dir, environment.clone()).await?;
     let memory = args.event_memory.map(|it| usize::try_from(it.0).unwrap_or(usize::MAX));
     let service = Service::build(&loaded, files, &args.data_dir, leases, environment, memory)?;
-    let service = Arc::new(service.with_drain_max(process.drain_max));
+    let service = Arc::new(service);
+    if let Some(drain_max) = process.drain_max {
+        service.set_drain_max(drain_max);
+    }
     service.check().await?;
 
     let (stopper, shutdown) = Stop::pair();
-    let api = format!("http://{}", address_of(&listener)?);
+    let address = address_of(&listener)?;
     let router = Api::of(Arc::clone(&service), stopper);
     let router = router.with_tags(process.tags).with_basic(process.basic).router();
     let (serving, end_serving) = Stop::pair();
-    let server = serve(listener, router, end_serving);
+    let (scheme, server) = match process.tls {
+        Some(tls) => {
+            let listener = tls.listen(listener).map_err(|it| Failure::failed(it.to_string()))?;
+            ("https", serve_on(listener, router, end_serving))
+        }
+        None => ("http", serve(listener, router, end_serving)),
+    };
+    if scheme == "http" && !address.ip().is_loopback() {
+        warn!(%address, "the API's password goes over the network as it is; set `ssl_certificate_file`");
+    }
+    let api = format!("{scheme}://{address}");
     info!(%api, data_dir = %args.data_dir.display(), "running; /health/ready and /metrics tell how it goes");
     write_addresses(args.api.addresses.as_deref(), &[("api", api)])?;
 
@@ -51,8 +69,16 @@ pub(super) async fn run(args: Run) -> Result<(), Failure> {
         () = service.refresh_secrets() => {}
     }
     serving.stop();
-    server.abort();
+    end(server).await;
     Ok(())
+}
+
+/// Ends a server that was asked to, once it has answered what it was asked: whoever shut us down waits
+/// for that.
+pub(super) async fn end(mut server: JoinHandle<()>) {
+    if tokio::time::timeout(LAST_ANSWERS_MAX, &mut server).await.is_err() {
+        server.abort();
+    }
 }
 
 /// Reads the files again at every SIGHUP. Never ends.

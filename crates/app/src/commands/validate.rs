@@ -7,17 +7,17 @@ use crate::{
     cli::Validate,
     failure::{Failure, warn_of},
     plugins::Surroundings,
+    process::say,
     process_file::ProcessFile,
     service::{Files, build_all},
 };
 
-#[expect(clippy::print_stdout, reason = "the verdict is what the command is asked for")]
 pub(super) fn run(args: &Validate) -> Result<(), Failure> {
     let mut process = ProcessFile::default();
     if let Some(config) = &args.config {
         process = ProcessFile::read(config)?;
         if args.files.is_empty() {
-            println!("valid: {}", config.display());
+            say(&format_args!("valid: {}", config.display()));
             return Ok(());
         }
     }
@@ -26,11 +26,11 @@ pub(super) fn run(args: &Validate) -> Result<(), Failure> {
     warn_of(&loaded.warnings);
     let built = build_all(&loaded, &Surroundings::without_place(environment))?;
     if args.permissions {
-        println!("{:#}", policy(&loaded, &process.coordination));
+        say(&format_args!("{:#}", policy(&loaded, &process.coordination)));
         return Ok(());
     }
     let names: Vec<&str> = loaded.pipelines.iter().map(|it| it.name.as_str()).collect();
     debug_assert_eq!(built.len(), names.len(), "every pipeline was built");
-    println!("valid: {}", names.join(", "));
+    say(&format_args!("valid: {}", names.join(", ")));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use processors::{NOT_HERE, PARITY, Parity};
+use processors::{ABSENT, NOT_HERE, PARITY, Parity};
 
 use super::Plugin;
 
@@ -30,6 +30,13 @@ pub(super) fn page(plugins: &[Plugin], made: &str) -> String {
                 Parity::Added(why) => ("added", *why),
             };
             let _ = writeln!(text, "| `{option}` | {verdict} | {} |", why.replace('|', "\\|"));
+        }
+    }
+    for (name, options) in ABSENT {
+        let _ = write!(text, "\n## `{name}`\n\n| Option | Here | |\n| --- | --- | --- |\n");
+        let (_, why) = NOT_HERE.iter().find(|(it, _)| it == name).unwrap_or(&("", ""));
+        for option in *options {
+            let _ = writeln!(text, "| `{option}` | no | {why} |");
         }
     }
     text.push_str("\n## Not here\n\n| Processor | Instead |\n| --- | --- |\n");

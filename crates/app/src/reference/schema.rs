@@ -116,6 +116,14 @@ fn extension() -> Value {
                 "configurations": { "type": "object", "properties": { "default": { "type": "object" } } },
             },
             "additionalProperties": false,
+        }, "geoip_service": {
+            "type": "object",
+            "properties": { "maxmind": { "type": "object", "properties": { "databases": {
+                "type": "object",
+                "properties": { "city": text, "country": text, "asn": text, "enterprise": text },
+                "additionalProperties": false,
+            }}}},
+            "additionalProperties": false,
         }},
     })
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use aws::{Environment, KnownSecrets, SecretPlace};
 use engine::{
     Pipeline,
-    file::{Dialect, Loaded, Problems, Reading, Secrets, load},
+    file::{Dialect, Loaded, Problems, Reading, Secrets, Warnings, load},
 };
 use pipeline::ConfigError;
 
@@ -20,25 +20,13 @@ use crate::{
 pub(crate) struct Files {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) dialect: Dialect,
-    /// The shortest time in which one of the secrets is to be read again.
-    refresh: Option<Duration>,
 }
 
 impl Files {
     /// Those at `paths`.
     pub(crate) fn at(paths: &[PathBuf], osis: bool) -> Files {
         let dialect = if osis { Dialect::Osis } else { Dialect::DataPrepper };
-        Files { paths: paths.to_vec(), dialect, refresh: None }
-    }
-
-    /// The same, knowing how often the secrets of `loaded` are to be read again.
-    pub(crate) fn refreshed_for(self, loaded: &Loaded) -> Files {
-        let intervals = loaded.extension.secrets.iter().filter_map(|it| it.refresh_interval);
-        Files { refresh: intervals.min(), ..self }
-    }
-
-    pub(super) fn refresh_interval(&self) -> Option<Duration> {
-        self.refresh
+        Files { paths: paths.to_vec(), dialect }
     }
 
     /// Reads them, with something in place of each secret: nobody is asked.
@@ -87,6 +75,11 @@ impl Files {
     }
 }
 
+/// How often to read again the secret that is to be read again most often.
+pub(super) fn refresh_interval(loaded: &Loaded) -> Option<Duration> {
+    loaded.extension.secrets.iter().filter_map(|it| it.refresh_interval).min()
+}
+
 /// Builds every pipeline, and tells every mistake of all of them. In the order of the files.
 ///
 /// # Errors
@@ -96,6 +89,16 @@ pub(crate) fn build_all(
     loaded: &Loaded,
     surroundings: &Surroundings,
 ) -> Result<Vec<Built>, Failure> {
+    let (built, warnings) = build_quietly(loaded, surroundings)?;
+    warn_of(&warnings);
+    Ok(built)
+}
+
+/// The same, with the warnings for whoever knows whether they are news.
+pub(super) fn build_quietly(
+    loaded: &Loaded,
+    surroundings: &Surroundings,
+) -> Result<(Vec<Built>, Warnings), Failure> {
     let mut built: BTreeMap<&str, Built> = BTreeMap::new();
     let mut pipelines: BTreeMap<&str, Pipeline> = BTreeMap::new();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
@@ -113,9 +116,9 @@ pub(crate) fn build_all(
     if errors.iter().next().is_some() {
         return Err(Failure::mistakes(&errors));
     }
-    let warnings = warnings.into_iter().filter_map(|it| about_files(it, loaded));
-    warn_of(&warnings.collect());
-    Ok(loaded.pipelines.iter().filter_map(|it| built.remove(it.name.as_str())).collect())
+    let warnings = warnings.into_iter().filter_map(|it| about_files(it, loaded)).collect();
+    let in_order = loaded.pipelines.iter().filter_map(|it| built.remove(it.name.as_str()));
+    Ok((in_order.collect(), warnings))
 }
 
 /// What is said of a value that stands in for a secret is not worth telling.

@@ -16,10 +16,10 @@ use crate::{
     table::{client, create_books},
 };
 
-const LOCAL: [&str; 7] =
+pub(crate) const LOCAL: [&str; 7] =
     ["local", "--dynamodb", "127.0.0.1:0", "--opensearch", "127.0.0.1:0", "--api", "127.0.0.1:0"];
 
-const PIPELINES: &str = r#"
+pub(crate) const PIPELINES: &str = r#"
 books:
   source:
     dynamodb:
@@ -53,7 +53,7 @@ long-books:
         document_id: '${getMetadata("primary_key")}'
 "#;
 
-fn write(dir: &Path, local: &Program, text: &str) -> String {
+pub(crate) fn write(dir: &Path, local: &Program, text: &str) -> String {
     let file = dir.join("pipelines.yaml");
     let yaml = text
         .replace("{dynamodb}", local.address("dynamodb"))
@@ -62,14 +62,14 @@ fn write(dir: &Path, local: &Program, text: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-async fn put(dynamodb: &Client, title: &str, pages: u32) {
+pub(crate) async fn put(dynamodb: &Client, title: &str, pages: u32) {
     let put = dynamodb.put_item().table_name("books");
     let put = put.item("author", AttributeValue::S("Ada".to_owned()));
     let put = put.item("bookTitle", AttributeValue::S(title.to_owned()));
     put.item("pages", AttributeValue::N(pages.to_string())).send().await.unwrap();
 }
 
-async fn titles(opensearch: &Cluster, index: &str) -> Vec<String> {
+pub(crate) async fn titles(opensearch: &Cluster, index: &str) -> Vec<String> {
     let (status, _) = opensearch.get(&format!("/{index}")).await;
     if status == 404 {
         return Vec::new();
@@ -164,60 +164,4 @@ async fn what_the_file_says_is_done_and_can_be_changed_under_way() {
     assert_eq!(api.metric("unaccounted_records", "books").await, Some(0.0));
     let (status, _) = worker.terminate().await;
     assert!(status.success(), "{status}");
-}
-
-/// Answers as Secrets Manager does: one secret, and no other.
-async fn secrets_manager(request: axum::extract::Request) -> (http::StatusCode, String) {
-    let (parts, body) = request.into_parts();
-    let header = |name: &str| parts.headers[name].to_str().unwrap().to_owned();
-    let signed = header("authorization");
-    assert!(signed.contains("/eu-west-1/secretsmanager/aws4_request"), "{signed}");
-    assert_eq!(header("x-amz-target"), "secretsmanager.GetSecretValue");
-    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let asked: Value = serde_json::from_slice(&body).unwrap();
-    if asked["SecretId"] == "prod/search" {
-        let secret = json!({ "password": "hunter2" }).to_string();
-        return (http::StatusCode::OK, json!({ "SecretString": secret }).to_string());
-    }
-    let refusal = json!({ "__type": "ResourceNotFoundException", "Message": "no such secret" });
-    (http::StatusCode::BAD_REQUEST, refusal.to_string())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn secrets_are_fetched_before_anything_runs_and_never_shown() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let router = axum::Router::new().fallback(secrets_manager);
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("p.yaml");
-    let yaml = PIPELINES
-        .replace("{dynamodb}", "http://127.0.0.1:9")
-        .replace("{opensearch}", "http://127.0.0.1:9")
-        .replace("password: secret-word", "password: '${{aws_secrets:search:pass}}'")
-        .replace("username: ada", "username: '${{aws_secrets:other:user}}'")
-        + "extension:\n  aws:\n    secrets:\n      \
-           search: {secret_id: prod/search, region: eu-west-1}\n      \
-           other: {secret_id: prod/other, region: eu-west-1}\n";
-    std::fs::write(&file, yaml).unwrap();
-    let command = |args: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_streamdex"))
-            .args(args)
-            .env("AWS_ACCESS_KEY_ID", "local")
-            .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", &address)
-            .output()
-            .unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let file = file.to_str().unwrap();
-    let (code, said) = command(&["validate", file]);
-    assert_eq!(code, Some(0), "nobody is asked: {said}");
-    let (code, said) = command(&["run", file, "--api", "127.0.0.1:0"]);
-    assert_eq!(code, Some(2), "{said}");
-    for says in ["p.yaml:30:", "the secret `search` has no key `pass`", "no such secret"] {
-        assert!(said.contains(says), "{says}: {said}");
-    }
-    assert!(!said.contains("hunter2"), "{said}");
-    server.abort();
 }

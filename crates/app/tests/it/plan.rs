@@ -1,8 +1,14 @@
 //! Trying things out: `plan` and `evaluate`, which write nothing.
 
+use aws_sdk_dynamodb::types::StreamViewType;
 use serde_json::{Value, json};
 
-use crate::program::run;
+use crate::{
+    cluster::Cluster,
+    pipelines::{LOCAL, PIPELINES, put, write},
+    program::{Program, run},
+    table::{client, create_books},
+};
 
 fn example(name: &str) -> String {
     format!("{}/../../docs/examples/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -115,6 +121,63 @@ nonsense
     ];
     assert_eq!(sinks, expected);
     assert!(plans[3]["dead_letter"].as_str().unwrap().contains("not JSON"), "{}", plans[3]);
+}
+
+#[tokio::test]
+async fn a_plan_takes_items_from_the_table_and_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = Program::start(dir.path(), &LOCAL).await;
+    let dynamodb = client(local.address("dynamodb"));
+    create_books(&dynamodb, Some(StreamViewType::NewAndOldImages)).await;
+    let file = write(dir.path(), &local, PIPELINES);
+    let plan = |n: &str| {
+        let (code, stdout, stderr) = run(&["plan", &file, "--sample", n]);
+        assert_eq!(code, 0, "{stderr}");
+        let lines = stdout.lines().map(|it| serde_json::from_str(it).unwrap());
+        lines.collect::<Vec<Value>>()
+    };
+    assert!(plan("5").is_empty(), "there is nothing in the table");
+    for (title, pages) in [("Draft", 600), ("Life", 600), ("Notes", 100)] {
+        put(&dynamodb, title, pages).await;
+    }
+    let plans = plan("100");
+    assert_eq!(plans.len(), 3);
+    let filtered = plans.iter().filter(|it| it["filtered"] == "dropped by `drop_events`");
+    assert_eq!(filtered.count(), 1, "{plans:?}");
+    let life = plans.iter().find(|it| it["document"]["bookTitle"] == "Life").unwrap();
+    let document = json!({ "author": "Ada", "bookTitle": "Life", "pages": 600, "by": "Ada, Life" });
+    assert_eq!(life["document"], document);
+    assert_eq!(life["metadata"]["primary_key"], "Ada|Life");
+    assert_eq!(life["sinks"].as_array().unwrap().len(), 2, "also where it is handed on");
+    assert_eq!(life["sinks"][0]["index"], "all-books");
+    assert_eq!(life["sinks"][0]["id"], "Ada|Life");
+    assert_eq!(life["sinks"][1]["index"], "long-books");
+    assert_eq!(plan("2").len(), 2, "no more than asked for");
+
+    let opensearch = Cluster::at(local.address("opensearch"));
+    for index in ["all-books", "long-books"] {
+        assert_eq!(opensearch.get(&format!("/{index}")).await.0, 404, "{index} was not made");
+    }
+    let away = std::fs::read_to_string(&file).unwrap().replace("table/books", "table/none");
+    std::fs::write(&file, away).unwrap();
+    let (code, _, stderr) = run(&["plan", &file, "--sample", "5"]);
+    assert!(code == 1 && stderr.contains("none"), "{code}: {stderr}");
+}
+
+#[test]
+fn whoever_reads_only_the_beginning_hears_no_complaint() {
+    use std::io::Read;
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_streamdex"))
+        .args(["reference", "--schema"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The schema is larger than any pipe, so the rest finds nobody there.
+    child.stdout.take().unwrap().read_exact(&mut [0; 1]).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{}: {said}", output.status);
 }
 
 #[test]

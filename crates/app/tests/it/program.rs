@@ -20,6 +20,15 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it with `args` and waits until it has written its addresses into `dir`.
     pub(crate) async fn start(dir: &Path, args: &[&str]) -> Program {
+        Program::start_in(dir, args, &[]).await
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) async fn start_in(
+        dir: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Program {
         let name = args[0];
         let addresses = dir.join(format!("{name}.addresses"));
         let _ = std::fs::remove_file(&addresses);
@@ -32,6 +41,7 @@ impl Program {
             .env_remove("AWS_PROFILE")
             .env("AWS_ACCESS_KEY_ID", "local")
             .env("AWS_SECRET_ACCESS_KEY", "local")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
@@ -75,6 +85,11 @@ impl Program {
     pub(crate) fn signal(&self, name: &str) {
         let (signal, pid) = (format!("-{name}"), self.pid().to_string());
         assert!(Command::new("kill").args([&signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself; returns how.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        eventually("the program ends", async || self.child.try_wait().unwrap()).await
     }
 
     /// Ends it as an operator would; returns how it ended and how long that took.

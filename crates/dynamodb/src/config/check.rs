@@ -19,14 +19,16 @@ impl Config {
         if self.tables.is_empty() {
             return Err(settings.problem("tables", "name at least one table"));
         }
+        let mut errors = Vec::new();
         for (n, table) in self.tables.iter().enumerate() {
             if self.tables[..n].iter().any(|it| it.table_arn == table.table_arn) {
                 let problem = "this table is named twice; name each table once";
-                return Err(settings.problem(&format!("tables[{n}].table_arn"), problem));
+                errors.push(settings.problem(&format!("tables[{n}].table_arn"), problem));
             }
-            table.check(settings, &format!("tables[{n}]"))?;
+            errors.extend(table.check(settings, &format!("tables[{n}]")));
         }
-        self.aws.as_ref().map_or(Ok(()), |it| it.check(settings))
+        errors.extend(self.aws.as_ref().and_then(|it| it.check(settings).err()));
+        ConfigError::all(errors).map_or(Ok(()), Err)
     }
 
     pub(super) fn warnings(&self, settings: &Settings) -> Vec<ConfigError> {
@@ -46,7 +48,12 @@ impl Config {
             warnings.push(settings.problem(name, format!("`{name}` {problem}")));
         }
         for (n, table) in self.tables.iter().enumerate() {
-            if table.stream.is_none() {
+            if table.stream.is_none() && table.export.is_none() && table.scan.is_none() {
+                // Data Prepper takes it, and does nothing either: `stream:` alone is no stream.
+                let problem = "nothing is read of this table; write `stream: {}` for its changes, \
+                               `export: {s3_bucket: …}` or `scan: {}` for what it holds";
+                warnings.push(settings.problem(&format!("tables[{n}]"), problem));
+            } else if table.stream.is_none() {
                 let problem = "without `stream: {}` the table is loaded once, and later changes are not \
                                followed";
                 warnings.push(settings.problem(&format!("tables[{n}]"), problem));
@@ -57,32 +64,29 @@ impl Config {
 }
 
 impl TableConfig {
-    fn check(&self, settings: &Settings, at: &str) -> Result<(), ConfigError> {
+    /// Everything that is wrong with it.
+    fn check(&self, settings: &Settings, at: &str) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
         if self.export.is_some() && self.scan.is_some() {
             let problem = "`export` and `scan` both load the table; write one of them";
-            return Err(settings.problem(&format!("{at}.scan"), problem));
-        }
-        if self.export.is_none() && self.scan.is_none() && self.stream.is_none() {
-            let problem = "nothing is to be read of this table; add `stream: {}` for its changes, \
-                           `export: { s3_bucket: … }` or `scan: {}` for what it holds";
-            return Err(settings.problem(at, problem));
+            errors.push(settings.problem(&format!("{at}.scan"), problem));
         }
         if let Some(export) = &self.export {
-            export.check(settings, &format!("{at}.export"))?;
+            errors.extend(export.check(settings, &format!("{at}.export")).err());
         }
         if let Some(scan) = &self.scan {
-            scan.check(settings, &format!("{at}.scan"))?;
+            errors.extend(scan.check(settings, &format!("{at}.scan")).err());
         }
-        let Some(stream) = &self.stream else { return Ok(()) };
+        let Some(stream) = &self.stream else { return errors };
         if stream.shard_discovery_interval.is_some_and(|it| it.0 < Duration::from_secs(1)) {
             let path = format!("{at}.stream.shard_discovery_interval");
-            return Err(settings.problem(&path, "write at least `1s`"));
+            errors.push(settings.problem(&path, "write at least `1s`"));
         }
         if stream.on_gap == Some(OnGap::Export) && self.export.is_none() {
             let problem = "`on_gap: export` needs `export: { s3_bucket: … }`; or write `rescan`";
-            return Err(settings.problem(&format!("{at}.stream.on_gap"), problem));
+            errors.push(settings.problem(&format!("{at}.stream.on_gap"), problem));
         }
-        Ok(())
+        errors
     }
 }
 
@@ -205,7 +209,6 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_at_its_place() {
         for (table, rest, at) in [
-            ("", "", "tables[0]"),
             (", export: {}", "", "tables[0].export"),
             (", export: {s3_bucket: ' '}", "", "tables[0].export"),
             (", export: {s3_bucket: 's3://b'}", "", "tables[0].export.s3_bucket"),
@@ -242,6 +245,23 @@ mod tests {
             let error = read(table, rest).unwrap_err();
             assert!(error.to_string().contains(at) || error.at == at, "{table} {rest}: {error}");
         }
+    }
+
+    #[test]
+    fn a_table_of_which_nothing_is_read_is_warned_of() {
+        for table in ["", ", stream:"] {
+            let (_, warnings) = read(table, "").unwrap();
+            assert_eq!(warnings.len(), 1);
+            assert!(warnings[0].to_string().contains("nothing is read"), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let wrong =
+            ", scan: {segments: 0}, stream: {shard_discovery_interval: 1ms, on_gap: export}";
+        let error = read(wrong, "aws: {region: ''}").unwrap_err();
+        assert_eq!(error.each().len(), 4);
     }
 
     #[test]

@@ -8,16 +8,21 @@ use serde::Deserialize;
 use super::{PipelineSpec, problems::Found};
 
 /// What `extension` may hold.
-const KNOWN: [&str; 1] = ["aws"];
+const KNOWN: [&str; 2] = ["aws", "geoip_service"];
 /// What it may hold in Data Prepper, and what there is instead.
-const NOT_HERE: [(&str, &str); 4] = [
+const NOT_HERE: [(&str, &str); 3] = [
     ("encryption", "events are not encrypted inside this process; remove it"),
-    ("geoip_service", "name the database file in the `geoip` processor; remove this"),
     ("kafka_cluster_config", "there is no Kafka here; remove it"),
     ("otel_standard_proto_decoder", "there are no traces here; remove it"),
 ];
 /// How often a secret is read again, where nothing else is said; and Data Prepper's minimum.
 const REFRESH_INTERVAL: Duration = Duration::from_hours(1);
+/// Our minimum.
+const REFRESH_INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// The databases of `MaxMind` that `geoip` knows.
+const DATABASES: [&str; 4] = ["city", "country", "asn", "enterprise"];
+/// How addresses begin that are no paths.
+const NOT_LOCAL: [&str; 3] = ["http://", "https://", "s3://"];
 
 /// The extension of all files. Empty if there is none.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +31,8 @@ pub struct Extension {
     pub secrets: Vec<SecretSpec>,
     /// `region`, `sts_role_arn` and the like, for `aws` blocks that lack them.
     defaults: Option<Settings>,
+    /// The files of `geoip` processors that name none.
+    databases: Option<Settings>,
 }
 
 /// A secret of AWS Secrets Manager.
@@ -88,12 +95,17 @@ impl Extension {
             } else {
                 let help = match nearest(key, KNOWN) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => "an extension has `aws`, with `secrets` and `configurations`".into(),
+                    None => "an extension has `aws`, with `secrets` and `configurations`, and \
+                             `geoip_service`"
+                        .into(),
                 };
                 found.error(at_key(format!("there is no extension `{key}`")).with_help(help));
             }
         }
-        let Some(aws) = settings.get("aws") else { return Extension::default() };
+        let databases = settings.get("geoip_service").and_then(|it| databases(&it, found));
+        let Some(aws) = settings.get("aws") else {
+            return Extension { databases, ..Extension::default() };
+        };
         refuse_unknown(&aws, &["secrets", "configurations"], found);
         let secrets = aws.get("secrets");
         let secrets = secrets.iter().flat_map(|it| {
@@ -119,12 +131,18 @@ impl Extension {
                 found.warn(warning.with_help("only `default` has an effect"));
             }
         }
-        Extension { secrets, defaults }
+        Extension { secrets, defaults, databases }
     }
 
     /// Adds the default credentials to the `aws` blocks of a pipeline. A sink without such a block
-    /// is no service of AWS, and gets none.
+    /// is no service of AWS, and gets none. Adds the files to `geoip` processors that name none.
     pub(super) fn complete(&self, pipeline: &mut PipelineSpec) {
+        if let Some(databases) = &self.databases {
+            let geoip = pipeline.processors.iter_mut().filter(|it| it.name == "geoip");
+            for it in geoip.filter(|it| it.settings.get("databases").is_none()) {
+                it.settings = it.settings.with_defaults("databases", databases, true);
+            }
+        }
         let Some(defaults) = &self.defaults else { return };
         if let Some(source) = pipeline.source.as_mut().filter(|it| !it.is_connector()) {
             source.settings = source.settings.with_defaults("aws", defaults, true);
@@ -133,6 +151,35 @@ impl Extension {
             sink.plugin.settings = sink.plugin.settings.with_defaults("aws", defaults, false);
         }
     }
+}
+
+/// `geoip_service: {maxmind: {databases: {city: …}}}`. Nothing is downloaded, so they must be files.
+fn databases(service: &Settings, found: &mut Found) -> Option<Settings> {
+    refuse_unknown(service, &["maxmind"], found);
+    let maxmind = service.get("maxmind")?;
+    for (key, value) in maxmind.entries() {
+        if key != "databases" {
+            let problem =
+                format!("`{key}` has no effect: files are read once, whole, from the disk");
+            let warning = ConfigError::new("", problem).with_place(value.key_place());
+            found.warn(warning.with_help("remove it"));
+        }
+    }
+    let databases = maxmind.get("databases");
+    let help = "download the files, and write `databases: {city: GeoLite2-City.mmdb}`";
+    let Some(databases) = databases.filter(|it| !it.entries().is_empty()) else {
+        // A `geoip` processor that names none either is refused for that.
+        let problem = "no file of MaxMind is named, and none is downloaded";
+        found.warn(maxmind.problem("", problem).with_help(help));
+        return None;
+    };
+    refuse_unknown(&databases, &DATABASES, found);
+    for (_, path) in databases.entries() {
+        if path.text().is_some_and(|it| NOT_LOCAL.iter().any(|start| it.starts_with(start))) {
+            found.error(path.problem("", "files of MaxMind are not downloaded").with_help(help));
+        }
+    }
+    Some(databases)
 }
 
 fn refuse_unknown(settings: &Settings, known: &[&str], found: &mut Found) {
@@ -176,9 +223,12 @@ fn spec(id: String, secret: Secret, at: &Settings, found: &mut Found) -> SecretS
         found.warn(at.problem("skip_validation_on_start", problem).with_help("remove it"));
     }
     let interval = secret.refresh_interval.map_or(REFRESH_INTERVAL, |it| it.0);
-    if interval < REFRESH_INTERVAL {
-        let problem = "a secret is read again every hour at most";
-        found.error(at.problem("refresh_interval", problem).with_help("write `PT1H` or more"));
+    if interval < REFRESH_INTERVAL_MIN {
+        let problem = "a secret is read again every second at most";
+        found.error(at.problem("refresh_interval", problem).with_help("write `PT1H`"));
+    } else if interval < REFRESH_INTERVAL {
+        let problem = "Data Prepper refuses less than an hour, and every reading is paid for";
+        found.warn(at.problem("refresh_interval", problem).with_help("write `PT1H` or more"));
     }
     SecretSpec {
         id,

@@ -33,6 +33,7 @@ pub(super) fn check(pipelines: &[PipelineSpec], found: &mut Found) {
             check_hosts(sink, found);
         }
         check_acknowledgments(pipeline, found);
+        check_tables(pipeline, found);
     }
 }
 
@@ -95,5 +96,15 @@ fn check_acknowledgments(pipeline: &PipelineSpec, found: &mut Found) {
             format!("OpenSearch Ingestion allows no `acknowledgments` with `{}`", processor.name);
         let help = "remove one of the two";
         found.error(source.settings.problem("acknowledgments", problem).with_help(help));
+    }
+}
+
+fn check_tables(pipeline: &PipelineSpec, found: &mut Found) {
+    let Some(source) = pipeline.source.as_ref().filter(|it| it.name == "dynamodb") else { return };
+    if let [_, second, ..] =
+        &source.settings.get("tables").iter().flat_map(Settings::items).collect::<Vec<_>>()[..]
+    {
+        let problem = "OpenSearch Ingestion reads one table in a pipeline";
+        found.error(second.problem("", problem).with_help("write a pipeline for each table"));
     }
 }

@@ -124,7 +124,15 @@ fn plugin(kind: &str, settings: &Settings) -> Result<PluginSpec, ConfigError> {
     let entries = settings.entries();
     let [(name, value), others @ ..] = entries.as_slice() else {
         let problem = format!("expected the name of a {kind}, found {}", settings.describe());
-        return Err(settings.problem("", problem).with_help(format!("write `a-{kind}:`")));
+        let help = match kind {
+            "source" if settings.shape() == Shape::List => {
+                "a pipeline has one: write its name without `- `, as in `dynamodb:`".to_owned()
+            }
+            "source" => "write its name, as in `dynamodb:`".to_owned(),
+            "sink" => "write its name, as in `- opensearch:`".to_owned(),
+            _ => "write its name, as in `- rename_keys:`".to_owned(),
+        };
+        return Err(settings.problem("", problem).with_help(help));
     };
     if let Some((other, second)) = others.first() {
         let problem = format!("`{other}` stands beside `{name}`; only one {kind} can stand here");

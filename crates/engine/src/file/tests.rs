@@ -144,6 +144,21 @@ receipts:
 }
 
 #[test]
+fn geoip_finds_its_files_in_the_extension() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/valid/geoip-service.yaml");
+    let loaded = load_one(&file).unwrap_or_else(|problems| panic!("{problems}"));
+    let databases: Vec<String> = loaded.pipelines[0]
+        .processors
+        .iter()
+        .map(|it| it.settings.get("databases").unwrap().masked().to_string())
+        .collect();
+    let (shared, own) = (r#"{"city":"/var/lib/geoip/city.mmdb"}"#, r#"{"asn":"/asn.mmdb"}"#);
+    assert_eq!(databases, [shared, own]);
+    let secret = &loaded.extension.secrets[0];
+    assert_eq!(secret.refresh_interval, Some(std::time::Duration::from_mins(10)));
+}
+
+#[test]
 fn pipelines_that_feed_each_other_know_it() {
     let text = "
 up: {source: {dynamodb: {}}, sink: [{pipeline: {name: down}}]}

@@ -279,6 +279,13 @@ impl Config {
                 write document_id: '${getMetadata(\"primary_key\")}'",
             );
         }
+        if self.document_id.as_ref().is_some_and(|it| !it.contains("${")) {
+            warn(
+                "document_id",
+                "there is no `${…}` in it, so every item is written to the same document; write \
+                 document_id: '${getMetadata(\"primary_key\")}'",
+            );
+        }
         let replaced = [
             ("document_id_field", self.document_id_field.is_some(), "document_id: '${/field}'"),
             ("routing_field", self.routing_field.is_some(), "routing: '${/field}'"),

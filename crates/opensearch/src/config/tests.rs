@@ -111,13 +111,11 @@ fn old_spellings_mean_the_same() {
     let (config, _) = read("hosts: ['http://h']\nindex: b\ndocument_id_field: isbn").unwrap();
     assert_eq!(config.document_id.as_deref(), Some("${/isbn}"));
     let (config, _) =
-        with("index_type: management-disabled\ntemplate_type: index_template").unwrap();
-    assert_eq!(
-        config.index_type(),
-        IndexType::ManagementDisabled,
-        "as the documentation prints it"
-    );
-    assert_eq!(config.template_type(), TemplateType::IndexTemplate);
+        with("index_type: management_disabled\ntemplate_type: index_template").unwrap();
+    assert_eq!(config.index_type(), IndexType::ManagementDisabled);
+    assert_eq!(config.template_type(), TemplateType::IndexTemplate, "as AWS's pages print it");
+    let error = with("index_type: management-disabled").unwrap_err();
+    assert!(error.to_string().contains("`management_disabled`"), "{error}");
 }
 
 #[test]

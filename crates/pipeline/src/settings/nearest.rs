@@ -1,11 +1,28 @@
 //! The name somebody probably meant. Pure.
 
-/// The one of `names` that `written` is most likely a misspelling of.
+/// The one of `names` that `written` is most likely a misspelling of, or else the beginning of.
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let names: Vec<&str> = names.into_iter().collect();
+    misspelt(written, &names).or_else(|| begun(written, &names))
+}
+
+/// The shortest name that goes on where `written` ends: `to_key` for `to`, `integer` for `int`.
+fn begun<'a>(written: &str, names: &[&'a str]) -> Option<&'a str> {
+    let written = plain(written);
+    let goes_on = |name: &&&str| {
+        let name = plain(name);
+        let is_word = name.get(written.len()) == Some(&'_');
+        name.starts_with(&written) && (if is_word { 2 } else { 3 }) <= written.len()
+    };
+    names.iter().filter(goes_on).min_by_key(|it| (it.len(), **it)).copied()
+}
+
+fn misspelt<'a>(written: &str, names: &[&'a str]) -> Option<&'a str> {
     let letters: Vec<char> = written.chars().take(NAME_MAX).collect();
     let written = plain(written);
     names
-        .into_iter()
+        .iter()
+        .copied()
         .map(|name| (distance(&written, &plain(name)), name))
         .filter(|(distance, name)| *distance <= name.chars().count().div_ceil(3).min(4))
         // Of two spellings of one name, the one that looks more like what was written.
@@ -73,6 +90,9 @@ mod tests {
             ("idnex", Some("index")),
             ("indx_type", Some("index_type")),
             ("asw", Some("aws")),
+            ("document", Some("document_id")),
+            ("ack", Some("acknowledgments")),
+            ("a", None),
             ("password", None),
             ("", None),
         ] {

@@ -64,6 +64,7 @@ impl Node {
     pub(super) fn describe(&self) -> String {
         match &self.tree {
             Tree::Scalar(scalar) if scalar.meaning() == Meaning::Null => "nothing".to_owned(),
+            Tree::Scalar(scalar) if scalar.text.is_empty() => "an empty text".to_owned(),
             Tree::Scalar(scalar) => scalar.show(),
             Tree::List(_) => "a list".to_owned(),
             Tree::Map(_) => "a map".to_owned(),

@@ -13,6 +13,7 @@ use crate::settings::{
     any::{Exact, VALUE_NAME},
     nearest,
     node::{Entry, Meaning, Node, Scalar, Tree},
+    units::{ByteCount, Period},
 };
 
 /// One value, about to be read.
@@ -78,7 +79,10 @@ impl<'a> Reader<'a> {
 
     fn number<T: FromStr>(&self, what: &str) -> Result<T, ReadError> {
         let scalar = self.scalar(what)?;
-        scalar.text.trim().parse().map_err(|_| self.expected(what))
+        scalar.text.trim().parse().map_err(|_| {
+            let error = self.expected(what);
+            if scalar.hidden { error } else { error.with_help(without_unit(&scalar.text)) }
+        })
     }
 
     /// The digits, if it is a number and nothing else.
@@ -140,6 +144,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What to write in place of a time or size, where only a number can be.
+fn without_unit(text: &str) -> Option<String> {
+    if let Ok(Period(time)) = text.parse() {
+        return Some(format!("write a number only; for milliseconds: `{}`", time.as_millis()));
+    }
+    let is_size = text.parse::<ByteCount>().is_ok();
+    is_size.then(|| "write a number only, without a unit".to_owned())
+}
+
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty, $what:literal;)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -195,7 +208,11 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
     }
 
     fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        self.deserialize_str(visitor)
+        let scalar = self.scalar("one character")?;
+        if scalar.text.chars().count() == 1 {
+            return self.place(visitor.visit_str(&scalar.text));
+        }
+        Err(self.expected("one character"))
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -252,7 +269,15 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
                 let help = format!("write `[{}]`", scalar.show().trim_matches('`'));
                 return Err(self.expected("a list").with_help(Some(help)));
             }
-            _ => return Err(self.expected("a list")),
+            Tree::Map(entries) => {
+                // A key without a value may be what should have been an item.
+                let help = match &entries[..] {
+                    [only] if only.node.is_null() => format!("write `- {}`", only.key),
+                    _ => "write `- ` before the first key of each item".to_owned(),
+                };
+                return Err(self.expected("a list").with_help(Some(help)));
+            }
+            Tree::Scalar(_) => return Err(self.expected("a list")),
         };
         let items: Vec<_> = nodes
             .iter()
