@@ -11,7 +11,7 @@ fuzz_target!(|answer: &[u8]| {
     let settings = settings.expect("it is YAML");
     let (config, _) = Config::read(&settings).expect("the settings are good");
     let shape = Shape::new(&config, &settings).expect("the settings are good");
-    let events = vec![fuzz::fields(Map::new()); 2];
+    let events = vec![fuzz::fields(Map::default()); 2];
     let bulk = Bulk::fill(&shape, &events, &mut 0, usize::MAX, &mut Vec::new());
     for external in [false, true] {
         let policy = Policy { external, ..Policy::default() };

@@ -4,13 +4,11 @@ mod index;
 mod tables;
 mod through;
 
-use std::{
-    io::IsTerminal,
-    time::{Duration, Instant},
-};
+use std::{io::IsTerminal, time::Duration};
 
 use aws::Environment;
 use pipeline::{Clock, NotAPeriod, Period};
+use tokio::time::Instant;
 use verify::{Ends, Options, Progress};
 
 use self::{index::Indices, tables::Scanned, through::Rehearsed};

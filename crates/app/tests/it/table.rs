@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt::Write,
     time::Duration,
 };
 
@@ -104,7 +105,7 @@ pub(crate) async fn until_equal(client: &Client, opensearch: &Cluster) -> usize 
                     (None, Some(document)) => format!("TOO MUCH in the index: {document}"),
                     (item, document) => format!("DIFFERENT: {item:?} is {document:?} in the index"),
                 };
-                verdict += &format!("\n  {id}: {what}");
+                let _ = write!(verdict, "\n  {id}: {what}");
             }
             panic!("the index does not equal the table of {} items:{verdict}", table.len());
         }
