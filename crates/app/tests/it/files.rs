@@ -96,8 +96,20 @@ fn bad_files_are_refused_and_what_to_write_is_said() {
 
 #[test]
 fn the_help_of_every_command_is_as_it_was_read_last() {
-    let commands = ["", "demo", "local", "run", "validate", "plan", "evaluate", "reference"]
-        .map(str::to_owned);
+    let commands = [
+        "",
+        "demo",
+        "local",
+        "run",
+        "validate",
+        "plan",
+        "evaluate",
+        "verify",
+        "dlq",
+        "lambda",
+        "reference",
+    ]
+    .map(str::to_owned);
     let help = |command: &String| {
         let args: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         format!("$ streamdex {}\n\n{}", args.join(" "), run(&args).1)

@@ -1,6 +1,6 @@
 use super::*;
 
-const USUAL: &str = "hosts: ['http://localhost:9200']\nindex: books\ndocument_id: x\n";
+const USUAL: &str = "hosts: ['http://localhost:9200']\nindex: books\ndocument_id: '${/x}'\n";
 
 fn read(yaml: &str) -> Result<(Config, Vec<ConfigError>), ConfigError> {
     Config::read(&Settings::from_yaml(yaml)?)
