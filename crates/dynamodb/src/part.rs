@@ -110,6 +110,24 @@ impl PartReader {
                 };
             }
             tokio::select! {
+                // Whoever is asked to stop reads no more, and what is settled makes room: in this order.
+                biased;
+                () = &mut stop, if !stopping => stopping = true,
+                Some((n, outcome)) = settling.next(), if !settling.is_empty() => {
+                    if outcome == Outcome::Failed {
+                        return self.let_go().await;
+                    }
+                    unsaved |= self.safe(&mut frontier, &mut waiting, n);
+                }
+                _ = save.tick(), if unsaved => {
+                    unsaved = false;
+                    if !self.save().await? {
+                        return Ok(PartEnd::LetGo);
+                    }
+                }
+                _ = renew.tick() => if !self.save().await? {
+                    return Ok(PartEnd::LetGo);
+                },
                 (pieces, read) = async { reading.as_mut().expect("asked only then").await },
                     if reading.is_some() && !stopping =>
                 {
@@ -139,22 +157,6 @@ impl PartReader {
                     let n = n_sent;
                     settling.push(delivery.map(move |it| (n, it)));
                 }
-                Some((n, outcome)) = settling.next(), if !settling.is_empty() => {
-                    if outcome == Outcome::Failed {
-                        return self.let_go().await;
-                    }
-                    unsaved |= self.safe(&mut frontier, &mut waiting, n);
-                }
-                _ = save.tick(), if unsaved => {
-                    unsaved = false;
-                    if !self.save().await? {
-                        return Ok(PartEnd::LetGo);
-                    }
-                }
-                _ = renew.tick() => if !self.save().await? {
-                    return Ok(PartEnd::LetGo);
-                },
-                () = &mut stop, if !stopping => stopping = true,
             }
         }
     }
