@@ -1,17 +1,17 @@
 //! The memory of a worker under load with default settings: a table loaded by an export, and then as
 //! many changes by its stream. The endpoints are another process.
 
-use std::{
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::{process::resident, rig::Rig, sink::Servers};
+use crate::{
+    process::{Killed, program, resident, start},
+    rig::Rig,
+    sink::Servers,
+};
 
 /// How many items; `STREAMDEX_BENCH_DOCUMENTS` says another number.
 const ITEMS: u64 = 60_000;
@@ -49,18 +49,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Worker(Child);
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+struct Worker(Killed);
 
 impl Worker {
     fn start(servers: &Servers, folder: &Path) -> anyhow::Result<Worker> {
-        let program = std::env::current_exe()?.with_file_name("streamdex");
         let file = folder.join("pipeline.yaml");
         let endpoint = format!("        endpoint: \"{}\"\n", servers.dynamodb);
         let s3 = format!("{endpoint}        s3_endpoint: \"{}\"\n", servers.s3);
@@ -70,17 +62,8 @@ impl Worker {
             .replace("123456789012:table", "000000000000:table")
             .replace(&endpoint, &s3);
         std::fs::write(&file, yaml)?;
-        let child = Command::new(program)
-            .arg("run")
-            .arg(file)
-            .args(["--log", "warn", "--api", "127.0.0.1:0", "--addresses"])
-            .arg(folder.join("addresses"))
-            .arg("--data-dir")
-            .arg(folder.join("data"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()?;
-        Ok(Worker(child))
+        let program = program()?;
+        Ok(Worker(start(&program, folder, &file, "data")?))
     }
 
     fn api(folder: &Path) -> anyhow::Result<String> {
@@ -90,7 +73,7 @@ impl Worker {
     }
 
     fn memory(&self, name: &str) -> anyhow::Result<f64> {
-        resident(self.0.id(), name)
+        resident(self.0.0.id(), name)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]

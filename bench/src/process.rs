@@ -76,7 +76,12 @@ pub(crate) fn program() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-fn start(program: &Path, folder: &Path, file: &Path, data: &str) -> anyhow::Result<Killed> {
+pub(crate) fn start(
+    program: &Path,
+    folder: &Path,
+    file: &Path,
+    data: &str,
+) -> anyhow::Result<Killed> {
     let _ = std::fs::remove_file(folder.join("addresses"));
     let child = Command::new(program)
         .arg("run")
