@@ -4,7 +4,7 @@ mod records;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use aws::{Access, AwsConfig, Environment, JsonService};
+use aws::Environment;
 use dynamodb::{Conversion, ViewOnRemove};
 use engine::Pipeline;
 use pipeline::{Event, Map, Meters, Origin, Outcome, ReadingValue, Table, Value};
@@ -31,7 +31,7 @@ pub(super) async fn run(args: Plan) -> Result<(), Failure> {
     let rehearsal = Rehearsal::default();
     let surroundings = Surroundings {
         rehearsal: Some(rehearsal.clone()),
-        ..Surroundings::without_place(environment.clone())
+        ..Surroundings::without_place(environment)
     };
     let built = build_all(&loaded, &surroundings)?;
     let built = chosen(&built, args.pipeline.as_deref())?;
@@ -53,7 +53,7 @@ pub(super) async fn run(args: Plan) -> Result<(), Failure> {
             };
             (lines, keys)
         }
-        (None, Some(n)) => sample(config, n, environment).await?,
+        (None, Some(n)) => sample(built, config, n).await?,
         (None, None) => {
             return Err(Failure::wrong(
                 "name a file with --records, or take items with --sample N",
@@ -100,22 +100,13 @@ fn chosen<'a>(built: &'a [Built], name: Option<&str>) -> Result<&'a Built, Failu
 
 /// Takes items from the table.
 async fn sample(
+    built: &Built,
     config: &dynamodb::Config,
     n: u32,
-    environment: Environment,
 ) -> Result<(Vec<Line>, Keys), Failure> {
     let table = &config.tables[0].table_arn;
-    let aws = config.aws.clone().unwrap_or_default();
-    let aws = AwsConfig {
-        region: aws.region.or_else(|| Some(table.region.clone())),
-        sts_role_arn: aws.sts_role_arn,
-        sts_external_id: aws.sts_external_id,
-        endpoint: aws.endpoint,
-    };
-    let access = Access::new(aws, environment);
     let failed = |error: aws::CallError| Failure::failed(error.to_string());
-    let dynamodb = JsonService::new(&access, "DYNAMODB", "dynamodb", "DynamoDB_20120810").await;
-    let dynamodb = dynamodb.map_err(failed)?;
+    let dynamodb = built.dynamodb().await.map_err(Failure::failed)?;
     let request = json!({ "TableName": table.text });
     let described = dynamodb.ask("DescribeTable", &request).await.map_err(failed)?;
     let keys = Keys::described(&described["Table"]["KeySchema"])
