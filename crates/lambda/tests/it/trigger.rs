@@ -69,16 +69,23 @@ async fn the_last_seconds_are_not_touched() {
     let domain = Domain::start().await;
     let function = domain.function(&[]);
     domain.world().faults.extend(std::iter::repeat_n(Fault::Status(429), 1000));
-    let began = Instant::now();
     let records = [record(1, 7, "a", "x", &text("y")), record(2, 7, "b", "x", &text("y"))];
     let left = Duration::from_millis(3_500);
-    let handled = function.handle(batch(&records), &context(left)).await.unwrap();
-    let took = began.elapsed();
-    assert_eq!(failures(&handled), [number(1)]);
-    // A second is left to a busy machine: whoever does not mind the reserve takes 3.5 s.
-    assert!(took <= Duration::from_millis(2_500), "took {took:?}, and 2 s must be left");
-    assert!(3 < domain.n_bulks() && domain.n_bulks() < 60, "no hot loop: {}", domain.n_bulks());
-    assert_eq!(metric(&handled.metrics, "Returned"), 2);
+    // Of three, because a busy machine may hold up one.
+    let mut took = Duration::MAX;
+    for _ in 0..3 {
+        let (began, n_before) = (Instant::now(), domain.n_bulks());
+        let handled = function.handle(batch(&records), &context(left)).await.unwrap();
+        let n_bulks = domain.n_bulks() - n_before;
+        assert!(3 < n_bulks && n_bulks < 60, "no hot loop: {n_bulks}");
+        took = took.min(began.elapsed());
+        assert_eq!(failures(&handled), [number(1)]);
+        assert_eq!(metric(&handled.metrics, "Returned"), 2);
+        if took <= Duration::from_millis(1_700) {
+            break;
+        }
+    }
+    assert!(took <= Duration::from_millis(1_700), "took {took:?}, and 2 s must be left");
 }
 
 #[tokio::test]
